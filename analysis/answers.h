@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "analysis/comparison.h"
+#include "analysis/run_summary.h"
+#include "sim/base/json.h"
+
+namespace bethany {
+
+/// What a run was made from; stands beside every result.
+struct RunContext {
+  struct TraceSource {
+    std::string name;
+    std::string sha256;  // of the file; empty when the trace was generated
+    std::string cap;     // the rule that chose the nodes, its order and seed, in words; or empty
+    std::string statistics;  // of the trace as replayed, in a line; or empty
+  };
+  struct ProfileSource {
+    std::string name;
+    std::string sha256;  // or empty
+    std::string kind;    // "measured" or "assumed"
+  };
+
+  std::uint64_t seed = 0;
+  TraceSource trace;
+  ProfileSource profile;
+  std::int64_t out_of_range_queries = 0;
+};
+
+/// One run and what it was made from.
+struct RunResult {
+  RunSummary summary;
+  RunContext context;
+};
+
+/// The JSON of `replay`, and of each entry of `runs` of `compare` ("bethany/replay/1", DESIGN §7).
+/// A policy without a run has the same keys, null where there is no number. Never NaN.
+JsonNode replay_answer(const RunResult& run);
+
+/// The JSON of `compare` ("bethany/compare/1").
+JsonNode compare_answer(std::span<const RunResult> runs, std::span<const Comparison> comparisons);
+
+/// {"policy","baseline","goodput_ratio","low","high","replications","method","verdict"}.
+JsonNode comparison_answer(const Comparison& comparison);
+
+/// A finite number, or null.
+JsonNode number_or_null(std::optional<double> value);
+
+}  // namespace bethany

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Installs what a fresh Debian or Ubuntu machine lacks: `./setup.sh` for the program, `./setup.sh test`
+# for the tests too. Works as root or with sudo; does nothing when everything is there.
+set -euo pipefail
+
+packages=(g++ cmake ninja-build libcli11-dev libfmt-dev nlohmann-json3-dev libsimdjson-dev
+  libboost-dev libboost-math-dev librandom123-dev libxxhash-dev libzstd-dev zlib1g-dev libssl-dev)
+if [ "${1:-}" = test ]; then
+  packages+=(catch2 librapidcheck-dev clang scram git)
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$state" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+echo "setup.sh: installing ${missing[*]}" >&2
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "setup.sh: needs root or sudo to install packages" >&2; exit 1; }
+  sudo=(sudo)
+fi
+export DEBIAN_FRONTEND=noninteractive
+"${sudo[@]}" apt-get update -qq >&2
+"${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2

@@ -1,0 +1,62 @@
+#include "sim/cli/command.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "sim/base/error.h"
+
+namespace bethany {
+
+void add_format(CLI::App& command, OutputOptions& options,
+                const std::vector<std::string>& formats) {
+  command.add_option("--format", options.format, "how to print the result")
+      ->check(CLI::IsMember(formats))
+      ->capture_default_str();
+}
+
+void add_force(CLI::App& command, OutputOptions& options) {
+  command.add_flag("--force", options.force, "overwrite what exists");
+}
+
+void add_scenario(CLI::App& command, ScenarioOptions& options) {
+  command.add_option("SCENARIO", options.path, "scenario file (JSON with comments; -: stdin)")
+      ->required();
+  command
+      .add_option("--set", options.overrides.sets,
+                  "override a key of the scenario: a.b.c=value (may be repeated)")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command.add_option("--seed", options.overrides.seed, "override the seed");
+}
+
+void print_text(std::string_view text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!written || std::fflush(stdout) != 0) throw MachineError("cannot write to standard output");
+}
+
+void print_json(const JsonNode& value) { print_text(to_text(value) + "\n"); }
+
+TableFormat table_format(const std::string& format) {
+  if (format == "csv") return TableFormat::csv;
+  return format == "md" ? TableFormat::md : TableFormat::text;
+}
+
+bool wants_colour() {
+  const char* no_color = std::getenv("NO_COLOR");
+  return isatty(STDOUT_FILENO) != 0 && (no_color == nullptr || *no_color == '\0');
+}
+
+void print_table(const Table& table, const std::string& format) {
+  print_text(render(table, table_format(format), wants_colour()));
+}
+
+void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
+
+void refuse_option(const std::string& option, const std::string& why) {
+  throw CLI::ValidationError(option, why);
+}
+
+}  // namespace bethany

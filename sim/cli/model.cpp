@@ -1,0 +1,64 @@
+#include "sim/base/error.h"
+#include "sim/base/text.h"
+#include "sim/cli/command.h"
+#include "sim/model/model_answer.h"
+
+namespace bethany {
+namespace {
+
+struct Options {
+  std::string model;
+  std::string node_type = "rtx3090-100g";
+  int ranks = 1;
+  Training training;
+  OutputOptions output;
+};
+
+int show(const Options& options) {
+  const auto* model = find_model(options.model);
+  if (model == nullptr) throw InputError(unknown_name("model", options.model, model_names()));
+  const auto* type = find_node_type(options.node_type);
+  if (type == nullptr) {
+    throw InputError(unknown_name("node type", options.node_type, node_type_names()));
+  }
+  const auto answer = model_answer(*model, options.training, *type, options.ranks);
+  if (options.output.format == "json") {
+    print_json(answer);
+    return 0;
+  }
+  Table table({{"quantity", Align::left}, {"value", Align::right}});
+  for (const auto& member : answer.members) {
+    if (member.key == "schema" || member.key == "version") continue;
+    if (member.value.members.empty()) {
+      table.add({member.key, to_line(member.value)});
+    }
+    for (const auto& part : member.value.members) {
+      table.add({member.key + "." + part.key, to_line(part.value)});
+    }
+  }
+  print_table(table, options.output.format);
+  return 0;
+}
+
+}  // namespace
+
+void add_model(CLI::App& program, CommandContext& context) {
+  auto options = std::make_shared<Options>();
+  auto* model = program.add_subcommand("model", "what a model weighs");
+  model->require_subcommand(1);
+  auto* command = model->add_subcommand("show", "parameters, bytes per slot, memory per GPU");
+  command->add_option("MODEL", options->model, "see `bethany list models`")->required();
+  command->add_option("--node-type", options->node_type, "see `bethany list node-types`")
+      ->capture_default_str();
+  command->add_option("--ranks", options->ranks, "GPUs in all; matters with --zero 1")
+      ->check(CLI::Range(1, 10'000'000));
+  command->add_option("--zero", options->training.zero, "0 or 1")->check(CLI::Range(0, 1));
+  command
+      ->add_option("--tensor-parallel", options->training.tensor_parallel,
+                   "GPUs that share the dense part")
+      ->check(CLI::Range(1, 1024));
+  add_format(*command, options->output);
+  command->callback([options, &context] { context.run = [options] { return show(*options); }; });
+}
+
+}  // namespace bethany

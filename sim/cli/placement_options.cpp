@@ -1,0 +1,152 @@
+#include "sim/cli/placement_options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "sim/base/error.h"
+#include "sim/base/files.h"
+#include "sim/cli/command.h"
+
+namespace bethany {
+namespace {
+
+std::vector<std::int64_t> read_numbers(std::string_view text, const std::string& what) {
+  std::vector<std::int64_t> numbers;
+  std::size_t from = 0;
+  while (from <= text.size()) {
+    const std::size_t to = std::min(text.find(',', from), text.size());
+    auto item = text.substr(from, to - from);
+    while (!item.empty() && item.front() == ' ') item.remove_prefix(1);
+    while (!item.empty() && (item.back() == ' ' || item.back() == '\r')) item.remove_suffix(1);
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), number);
+    if (error != std::errc() || end != item.data() + item.size() || number < 0) {
+      throw InputError(fmt::format("{}: '{}' is not a whole number from 0", what, item));
+    }
+    numbers.push_back(number);
+    from = to + 1;
+  }
+  return numbers;
+}
+
+std::vector<std::vector<std::int64_t>> read_json_rows(std::string_view text,
+                                                      const std::string& name) {
+  const auto tree = parse_json(text, name);
+  std::vector<std::vector<std::int64_t>> rows;
+  for (const auto& row : tree.items) {
+    std::vector<std::int64_t> numbers;
+    for (const auto& item : row.items) {
+      if (item.kind != JsonNode::Kind::integer || item.integer < 0) {
+        throw InputError(fmt::format("{}: a load is a whole number from 0, found {}", item.place(),
+                                     to_line(item).substr(0, 60)));
+      }
+      numbers.push_back(item.integer);
+    }
+    if (numbers.empty()) throw InputError(row.place() + ": expected a row of loads: [[…]…]");
+    rows.push_back(std::move(numbers));
+  }
+  if (rows.empty()) throw InputError(name + ": expected rows of loads: [[…]…]");
+  return rows;
+}
+
+std::vector<std::vector<std::int64_t>> read_rows(const std::string& path) {
+  const auto bytes = read_input(path);
+  const std::size_t first = bytes.find_first_not_of(" \t\r\n");
+  if (first != std::string::npos && bytes[first] == '[') return read_json_rows(bytes, path);
+  std::vector<std::vector<std::int64_t>> rows;
+  std::string_view rest = bytes;
+  for (int line = 1; !rest.empty(); ++line) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const auto row = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    rows.push_back(read_numbers(row, fmt::format("{}:{}", path, line)));
+  }
+  if (rows.empty()) throw InputError(path + ": no loads");
+  return rows;
+}
+
+LoadMatrix matrix_of(const std::vector<std::vector<std::int64_t>>& rows, const std::string& what) {
+  LoadMatrix matrix(static_cast<int>(rows.size()), static_cast<int>(rows.front().size()));
+  for (std::size_t layer = 0; layer < rows.size(); ++layer) {
+    if (rows[layer].size() != rows.front().size()) {
+      throw InputError(fmt::format("{}: layer {} has {} experts, layer 0 has {}", what, layer,
+                                   rows[layer].size(), rows.front().size()));
+    }
+    std::copy(rows[layer].begin(), rows[layer].end(), matrix.row(static_cast<int>(layer)).begin());
+  }
+  return matrix;
+}
+
+}  // namespace
+
+void add_later_option(CLI::App& command, const std::string& name, const std::string& help) {
+  command.add_option_function<std::string>(
+      name,
+      [name](const std::string&) {
+        refuse_option(name, "is not built yet; a later version has it");
+      },
+      help + " (not built yet)");
+}
+
+void add_placement_options(CLI::App& command, PlacementOptions& options) {
+  auto& request = options.request;
+  command.add_option("--nodes", request.nodes, "nodes")->check(CLI::Range(1, 1'000'000));
+  command.add_option("--slots", request.slots_per_node, "expert slots of a node")
+      ->check(CLI::Range(1, 1'000'000));
+  command.add_option("--gpus-per-node", request.gpus_per_node, "GPUs of a node")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--loads", options.loads, "tokens by expert: t1,t2,...");
+  command.add_option("--loads-file", options.loads_file,
+                     "tokens by expert, a layer a row: JSON [[...]...] or CSV");
+  command.add_option("--replicas", options.replicas,
+                     "replicas by expert: r1,r2,...; instead of an allocation");
+  command.add_option("--allocation", request.allocation, "see `bethany list allocation`")
+      ->capture_default_str();
+  command.add_option("--placement", request.placement, "see `bethany list placement`")
+      ->capture_default_str();
+  command.add_option("--dispatch", request.dispatch, "see `bethany list dispatch`")
+      ->capture_default_str();
+  command.add_option("--layer-order", options.layer_order, "aligned or independent")
+      ->check(CLI::IsMember({"aligned", "independent"}));
+  command
+      .add_option("--fault-threshold", request.fault_threshold,
+                  "f: fewer than f losses at once are survived")
+      ->check(CLI::Range(1, 1'000'000));
+  command.add_option("--seed", request.seed, "for placements that draw")->capture_default_str();
+  add_later_option(command, "--expert-groups", "hierarchical packing");
+  add_later_option(command, "--domains", "failure domains");
+  add_later_option(command, "--previous", "the plan to come from");
+  add_later_option(command, "--objective", "recovery, balance, frontier or goodput");
+}
+
+PlaceRequest read_request(const PlacementOptions& options) {
+  auto request = options.request;
+  if (request.nodes == 0) throw CLI::RequiredError("--nodes");
+  if (request.slots_per_node == 0) throw CLI::RequiredError("--slots");
+  const int given = (options.loads.empty() ? 0 : 1) + (options.loads_file.empty() ? 0 : 1);
+  if (given > 1) throw CLI::ValidationError("--loads-file", "excludes --loads");
+  if (given == 0 && options.replicas.empty()) {
+    throw CLI::RequiredError("--loads, --loads-file or --replicas");
+  }
+  if (!options.loads.empty()) {
+    request.loads = matrix_of({read_numbers(options.loads, "--loads")}, "--loads");
+  }
+  if (!options.loads_file.empty()) {
+    request.loads = matrix_of(read_rows(options.loads_file), options.loads_file);
+  }
+  if (!options.replicas.empty()) {
+    std::vector<std::int32_t> row;
+    for (const auto count : read_numbers(options.replicas, "--replicas")) {
+      if (count > 100'000'000) throw InputError("--replicas: more than 100,000,000");
+      row.push_back(static_cast<std::int32_t>(count));
+    }
+    request.replicas = {row};
+  }
+  request.layer_order =
+      options.layer_order == "aligned" ? LayerOrder::aligned : LayerOrder::independent;
+  return request;
+}
+
+}  // namespace bethany

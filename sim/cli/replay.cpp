@@ -1,0 +1,96 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "analysis/narrative.h"
+#include "analysis/tables.h"
+#include "sim/base/error.h"
+#include "sim/base/files.h"
+#include "sim/cli/command.h"
+#include "sim/cli/run_output.h"
+#include "sim/model/run_record_file.h"
+
+namespace bethany {
+namespace {
+
+struct Options {
+  ScenarioOptions scenario;
+  std::string policy;
+  std::string directory;
+  bool events = false;
+  OutputOptions output;
+};
+
+void write_record(const Options& options, const Setup& setup, const JsonNode& answer,
+                  const std::string& events) {
+  make_output_directory(options.directory, options.output.force);
+  const auto place = [&](const char* name) { return options.directory + "/" + name; };
+  const auto directory = std::filesystem::absolute(options.directory).lexically_normal();
+  write_output(place("scenario.json"), to_text(setup.effective, directory.string()) + "\n", true);
+  write_output(place("events.jsonl"), events, true);
+  write_output(place("summary.json"), to_text(answer) + "\n", true);
+}
+
+int replay_command(const Options& options) {
+  const auto setup =
+      make_setup(read_scenario_tree(options.scenario.path, options.scenario.overrides));
+  const std::vector<std::string> typed =
+      options.policy.empty() ? std::vector<std::string>{} : std::vector{options.policy};
+  const auto chosen = choose_policies(setup, typed);
+  const NamedPolicy named = chosen.front();
+  if (options.policy.empty() && chosen.size() > 1) {
+    say(fmt::format("replaying policy '{}', the first of {}; --policy chooses another", named.name,
+                    chosen.size()));
+  }
+  RecordWriter record({.node_names = setup.trace->node_names});
+  std::string story;
+  Narrator narrator(setup.trace->node_names, [&story](std::string_view line) {
+    story += line;
+    story += '\n';
+  });
+  RunSummary summary;
+  {
+    Progress progress(1, horizon_of(setup));
+    summary = compare(setup, {named}, 1, [&](std::size_t) {
+                std::vector<RunSink*> sinks = {progress.sink(0)};
+                if (!options.directory.empty()) sinks.push_back(&record);
+                if (options.events) sinks.push_back(&narrator);
+                return sinks;
+              }).front();
+  }
+  if (!summary.feasible) throw InfeasibleError(fmt::format("{}: {}", named.name, summary.reason));
+  const RunResult result{summary, context_of(setup)};
+  const auto answer = replay_answer(result);
+  if (!options.directory.empty()) write_record(options, setup, answer, record.text());
+  if (options.events) {
+    if (options.output.format == "json") {
+      fmt::print(stderr, "{}", story);  // stdout is for the object
+    } else {
+      print_text(story + "\n");
+    }
+  }
+  if (options.output.format == "json") {
+    print_json(answer);
+  } else {
+    print_text(replay_text(result, table_format(options.output.format), wants_colour()));
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_replay(CLI::App& program, CommandContext& context) {
+  auto options = std::make_shared<Options>();
+  auto* command = program.add_subcommand("replay", "replay a trace against one policy");
+  add_scenario(*command, options->scenario);
+  command->add_option("--policy", options->policy,
+                      "a policy of the scenario or a preset, as NAME[:KEY=VALUE]...");
+  command->add_option("-o,--output", options->directory, "keep the run record in this directory");
+  command->add_flag("--events", options->events, "tell every disruption, stage by stage");
+  add_format(*command, options->output);
+  add_force(*command, options->output);
+  command->callback(
+      [options, &context] { context.run = [options] { return replay_command(*options); }; });
+}
+
+}  // namespace bethany

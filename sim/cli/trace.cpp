@@ -1,0 +1,174 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "sim/base/error.h"
+#include "sim/base/files.h"
+#include "sim/base/object_reader.h"
+#include "sim/base/text.h"
+#include "sim/cli/command.h"
+#include "sim/model/trace_file.h"
+#include "sim/model/trace_text.h"
+#include "traces/import.h"
+#include "traces/statistics.h"
+
+namespace bethany {
+namespace {
+
+struct Options {
+  std::string file;
+  std::string importer;
+  std::string unit;
+  std::string generator;
+  std::vector<std::string> sets;
+  std::uint64_t seed = 1;
+  std::string output_path = "-";
+  OutputOptions output;
+};
+
+/// The importer or generator reads its options as it would from a scenario's trace object.
+template <class Use>
+auto with_options(const std::vector<std::pair<std::string, std::string>>& given, Use&& use) {
+  JsonNode node;
+  node.kind = JsonNode::Kind::object;
+  for (const auto& [key, value] : given) {
+    JsonNode& member = node.member(key);
+    const bool whole = !value.empty() && value.size() < 18 &&
+                       value.find_first_not_of("0123456789") == std::string::npos;
+    char* end = nullptr;
+    const double number = std::strtod(value.c_str(), &end);
+    const bool real = !value.empty() && *end == '\0';
+    if (value.starts_with("[") || value.starts_with("{")) {
+      member = parse_json(value, "--set " + key);
+    } else if (whole) {
+      member = JsonNode::of(static_cast<std::int64_t>(std::stoll(value)));
+    } else {
+      member = real ? JsonNode::of(number) : JsonNode::of(value);
+    }
+    member.line = 0;
+    member.origin = std::make_shared<const std::string>(fmt::format("{} '{}'", key, value));
+  }
+  ObjectReader reader(node, "");
+  auto result = use(reader);
+  reader.finish();
+  return result;
+}
+
+Trace read(const Options& options) {
+  std::vector<std::pair<std::string, std::string>> given;
+  if (!options.unit.empty()) given.emplace_back("unit", options.unit);
+  return with_options(given, [&](ObjectReader& reader) {
+    return import_trace(read_input(options.file),
+                        options.file == "-" ? "standard input" : options.file, options.importer,
+                        reader);
+  });
+}
+
+int write(const Options& options, const Trace& trace) {
+  const auto text = write_trace(trace);
+  if (options.output_path == "-") {
+    print_text(text);
+  } else {
+    write_output(options.output_path, text, options.output.force);
+    say(fmt::format("wrote {}: {} nodes, {} events", options.output_path, trace.node_names.size(),
+                    trace.events.size()));
+  }
+  return 0;
+}
+
+int stats(const Options& options) {
+  const auto answer = to_json(statistics_of(read(options)));
+  if (options.output.format == "json") {
+    print_json(answer);
+    return 0;
+  }
+  Table table({{"statistic", Align::left}, {"value", Align::right}});
+  for (const auto& member : answer.members) {
+    if (member.key == "schema" || member.key == "version") continue;
+    if (member.value.kind == JsonNode::Kind::object) {
+      std::string text;
+      for (const auto& part : member.value.members) {
+        text += fmt::format("{}{}x{}", text.empty() ? "" : " ", part.key, to_line(part.value));
+      }
+      table.add({member.key, text});
+    } else {
+      table.add({member.key, to_line(member.value)});
+    }
+  }
+  print_table(table, options.output.format);
+  return 0;
+}
+
+int check(const Options& options) {
+  const auto trace = read(options);
+  say(fmt::format("{}: valid: {} nodes, {} events, {} s", printable(trace.name),
+                  trace.node_names.size(), trace.events.size(),
+                  to_seconds(trace.end - trace.start)));
+  return 0;
+}
+
+int generate(const Options& options) {
+  const auto* entry = trace_generators().find(options.generator);
+  if (entry == nullptr) {
+    throw InputError(unknown_name("generator", options.generator, trace_generators().names()));
+  }
+  std::vector<std::pair<std::string, std::string>> given;
+  for (const auto& setting : options.sets) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw InputError(fmt::format("--set {}: expected KEY=VALUE", setting));
+    }
+    given.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+  }
+  const auto generator =
+      with_options(given, [&](ObjectReader& reader) { return entry->make(reader); });
+  return write(options, generator->generate(RngStreams(options.seed, 0)));
+}
+
+CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::string& help,
+                      const std::shared_ptr<Options>& options) {
+  auto* command = parent.add_subcommand(name, help);
+  command->add_option("FILE", options->file, "the trace (-: stdin; .gz and .zst are unpacked)")
+      ->required();
+  command->add_option("--importer", options->importer,
+                      "its format, when it is not to be recognised by content");
+  command->add_option("--unit", options->unit, "unit of the times of a time,node,event log");
+  return command;
+}
+
+}  // namespace
+
+void add_trace(CLI::App& program, CommandContext& context) {
+  auto* trace = program.add_subcommand("trace", "look at, convert and generate traces");
+  trace->require_subcommand(1);
+  auto options = std::make_shared<Options>();
+  const auto on = [&context, options](CLI::App* command, int (*run)(const Options&)) {
+    command->callback(
+        [options, run, &context] { context.run = [options, run] { return run(*options); }; });
+  };
+  auto* stats_command = add_reading(*trace, "stats", "what a trace says in numbers", options);
+  add_format(*stats_command, options->output);
+  on(stats_command, stats);
+
+  auto* check_command = add_reading(*trace, "check", "read a trace with every check", options);
+  on(check_command, check);
+
+  auto* convert = add_reading(*trace, "convert", "write a trace in the canonical format", options);
+  convert->add_option("-o,--output", options->output_path, "the file to write (-: stdout)");
+  add_force(*convert, options->output);
+  on(convert, [](const Options& o) { return write(o, read(o)); });
+
+  auto* generate_command = trace->add_subcommand("generate", "draw a trace");
+  generate_command->add_option("GENERATOR", options->generator, "see `bethany list generators`")
+      ->required();
+  generate_command->add_option("--set", options->sets, "an option of the generator")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  generate_command->add_option("--seed", options->seed, "the seed")->capture_default_str();
+  generate_command->add_option("-o,--output", options->output_path,
+                               "the file to write (-: stdout)");
+  add_force(*generate_command, options->output);
+  on(generate_command, generate);
+}
+
+}  // namespace bethany

@@ -1,0 +1,63 @@
+// The program `bethany`: parses the command line, runs one command, and turns errors into the exit
+// codes of the contract (README.md).
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "sim/base/error.h"
+#include "sim/cli/command.h"
+
+namespace {
+
+enum ExitCode { kOk = 0, kMachineFailed = 1, kUsage = 2, kInputWrong = 3, kNoRun = 4 };
+
+int fail(int code, const char* message) {
+  fmt::print(stderr, "bethany: {}\n", message);
+  return code;
+}
+
+int run(int argc, char** argv) {
+  using namespace bethany;
+  CLI::App program{"Simulates resilient and elastic training of Mixture-of-Experts models."};
+  program.name("bethany");
+  program.set_version_flag("--version", std::string("bethany ") + BETHANY_VERSION);
+  program.require_subcommand(1);
+  program.failure_message(CLI::FailureMessage::simple);
+  CommandContext context;
+  add_replay(program, context);
+  add_compare(program, context);
+  add_place(program, context);
+  add_recover(program, context);
+  add_trace(program, context);
+  add_check(program, context);
+  add_model(program, context);
+  add_list(program, context);
+  try {
+    program.parse(argc, argv);
+    if (!context.run) return fail(kUsage, "give a command; --help lists them");
+    return context.run();
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return program.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    return fail(kUsage, error.what());
+  } catch (const InputError& error) {
+    return fail(kInputWrong, error.what());
+  } catch (const InfeasibleError& error) {
+    return fail(kNoRun, error.what());
+  } catch (const MachineError& error) {
+    return fail(kMachineFailed, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(kMachineFailed, "out of memory");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, reported as such
+  return run(argc, argv);
+}

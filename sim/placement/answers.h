@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sim/base/error.h"
+#include "sim/base/json.h"
+#include "sim/model/plan.h"
+#include "sim/placement/parts.h"
+#include "sim/placement/recovery.h"
+
+namespace bethany {
+
+/// What `place` is asked (DESIGN §7). Loads, replicas or both are given, a row for each layer.
+struct PlaceRequest {
+  int nodes = 0;
+  int slots_per_node = 0;
+  int gpus_per_node = 1;
+  LoadMatrix loads;                                 // no layers: not given
+  std::vector<std::vector<std::int32_t>> replicas;  // empty: the allocation decides
+  std::string allocation = "proportional";
+  std::string placement = "mro";
+  std::string dispatch = "even";
+  LayerOrder layer_order = LayerOrder::aligned;
+  int fault_threshold = 2;
+  std::uint64_t seed = 1;
+};
+
+struct PlaceAnswer {
+  PlaceRequest request;
+  PlacementPlan plan;
+  std::optional<int> fault_threshold_effective;  // empty when replicas were given
+  /// Of each layer: max/mean over GPUs of the tokens under the dispatcher; empty without loads.
+  std::vector<std::optional<double>> max_over_mean;
+};
+
+/// Throws InputError when a value is out of range, a name is unknown (naming the nearest), or rows
+/// differ in length.
+std::variant<PlaceAnswer, Infeasible> answer_place(const PlaceRequest& request);
+
+/// The object that `place` prints: schema bethany/place/1. One layer stands at the top level,
+/// several in `layers`.
+JsonNode place_json(const PlaceAnswer& answer);
+
+/// What `recover` is asked: the plan and the numbers of lost nodes, ends included.
+struct RecoverRequest {
+  PlacementPlan plan;
+  int failed_first = 1;
+  int failed_last = 1;
+  bool per_layer = false;
+};
+
+struct RecoverAnswer {
+  RecoverRequest request;
+  RecoveryCurve joint;                   // all layers recover; index: lost nodes
+  std::vector<RecoveryCurve> per_layer;  // empty unless asked for
+};
+
+/// Infeasible when the exact curve is not affordable (recovery.h).
+/// Throws InputError unless 0 <= failed_first <= failed_last <= nodes.
+std::variant<RecoverAnswer, Infeasible> answer_recover(const RecoverRequest& request);
+
+/// The object that `recover` prints: schema bethany/recover/1.
+JsonNode recover_json(const RecoverAnswer& answer);
+
+}  // namespace bethany

@@ -1,0 +1,63 @@
+#include "sim/placement/parts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/base/check.h"
+
+namespace bethany {
+
+int PlacementShape::effective_fault_threshold() const {
+  if (experts == 0) return fault_threshold;
+  return static_cast<int>(std::min<std::int64_t>(fault_threshold, slots() / experts));
+}
+
+int Allocation::minimum_nodes(const PlacementShape& shape) const {
+  BETHANY_CHECK(shape.slots_per_node() > 0, "a node without slots");
+  return (shape.experts + shape.slots_per_node() - 1) / shape.slots_per_node();
+}
+
+std::variant<LayerRows, Infeasible> Placement::place_layers(
+    const PlacementShape& shape, std::span<const std::vector<std::int32_t>> replicas,
+    const LoadMatrix& loads, Rng& rng) const {
+  LayerRows rows;
+  rows.reserve(replicas.size());
+  for (std::size_t layer = 0; layer < replicas.size(); ++layer) {
+    auto placed = place(shape, replicas[layer], loads.row(static_cast<int>(layer)), rng);
+    if (auto* reason = std::get_if<Infeasible>(&placed)) {
+      if (replicas.size() == 1) return *reason;
+      return Infeasible{fmt::format("layer {}: {}", layer, reason->reason)};
+    }
+    rows.push_back(std::move(std::get<std::vector<std::int32_t>>(placed)));
+  }
+  return rows;
+}
+
+Registry<Allocation>& allocations() {
+  static Registry<Allocation> registry;
+  return registry;
+}
+
+Registry<Placement>& placements() {
+  static Registry<Placement> registry;
+  return registry;
+}
+
+Registry<Dispatch>& dispatches() {
+  static Registry<Dispatch> registry;
+  return registry;
+}
+
+double max_over_mean(const LayerTraffic& traffic) {
+  std::int64_t largest = 0;
+  double sum = 0;
+  for (const std::int64_t rows : traffic.computed) {
+    largest = std::max(largest, rows);
+    sum += static_cast<double>(rows);
+  }
+  if (largest == 0) return 1;
+  return static_cast<double>(largest) * static_cast<double>(traffic.computed.size()) / sum;
+}
+
+}  // namespace bethany

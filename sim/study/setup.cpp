@@ -1,0 +1,203 @@
+#include "sim/study/setup.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "sim/base/digest.h"
+#include "sim/base/error.h"
+#include "sim/base/files.h"
+#include "sim/base/object_reader.h"
+#include "sim/base/text.h"
+#include "sim/model/readers.h"
+#include "sim/model/routing_load_file.h"
+#include "sim/model/trace_file.h"
+#include "traces/import.h"
+#include "traces/replay_options.h"
+#include "traces/statistics.h"
+
+namespace bethany {
+namespace {
+
+constexpr std::int64_t kScenarioVersion = 1;
+constexpr std::int64_t kMost = 1'000'000'000'000'000;
+
+Until read_until(ObjectReader& training) {
+  Until until;
+  if (!training.has("until")) {
+    training.raw("until");
+    return until;
+  }
+  auto reader = training.object("until");
+  int given = 0;
+  if (reader.has("time")) {
+    until.time = reader.duration("time", {}, Duration(1));
+    ++given;
+  }
+  if (reader.has("samples")) {
+    until.samples = reader.integer("samples", 1, kMost);
+    ++given;
+  }
+  if (reader.has("tokens")) {
+    until.tokens = reader.integer("tokens", 1, kMost);
+    ++given;
+  }
+  for (const auto* key : {"time", "samples", "tokens"}) reader.raw(key);
+  reader.finish();
+  if (given != 1) training.fail("until", "give one of time, samples and tokens");
+  return until;
+}
+
+/// The trace of `"trace": "none"`: all nodes are there from the start and stay.
+Trace no_trace(int nodes) {
+  TraceBuilder builder("trace none");
+  builder.header().name = "none";
+  std::vector<NodeId> all;
+  for (int i = 1; i <= nodes; ++i) all.push_back(builder.node(fmt::format("node{}", i)));
+  builder.add(SimTime(), TraceEventKind::join, all, 0);
+  return builder.finish(SimTime(), SimTime());
+}
+
+/// The trace as its file or generator has it; without one ("none") nothing.
+std::optional<Trace> read_raw_trace(ObjectReader& root, std::optional<ObjectReader>& reader,
+                                    const RngStreams& streams) {
+  const JsonNode* node = root.raw("trace");
+  if (node == nullptr) root.fail("", "missing key 'trace' (a file, a generator, or \"none\")");
+  if (node->kind == JsonNode::Kind::string) {
+    if (node->text != "none") root.fail("trace", "expected an object or \"none\"");
+    root.set_effective("trace", JsonNode::of("none"));
+    return {};
+  }
+  reader.emplace(root.object("trace"));
+  if (reader->has("file") == reader->has("generator")) {
+    root.fail("trace", "give either a file or a generator");
+  }
+  if (reader->has("generator")) {
+    reader->raw("file");
+    const auto name = reader->choice("generator", trace_generators().names());
+    return trace_generators().find(name)->make(*reader)->generate(streams);
+  }
+  reader->raw("generator");
+  const auto path = reader->file("file");
+  std::string importer;
+  if (reader->has("importer")) {
+    importer = reader->choice("importer", trace_importers().names());
+  } else {
+    reader->raw("importer");
+  }
+  return import_trace(read_input(path), path, importer, *reader);
+}
+
+int peak_alive(const Trace& trace) {
+  const auto peak = statistics_of(trace).alive_max;
+  return static_cast<int>(std::max<std::int64_t>(1, peak.value_or(1)));
+}
+
+void read_replay(ObjectReader* reader, std::optional<Trace> raw, Setup& setup) {
+  auto& scenario = setup.scenario;
+  if (!raw) {
+    scenario.at_end = AtEnd::hold;
+    setup.trace = std::make_unique<Trace>(no_trace(scenario.cluster.nodes));
+    setup.trace_stamp.cap_text = "no trace: every node is there all the time";
+  } else {
+    const auto options = read_replay_options(*reader, {.cluster_nodes = scenario.cluster.nodes,
+                                                       .seed = scenario.seed,
+                                                       .until_given = scenario.until.given()});
+    reader->finish();
+    if (options.at_end == AtEnd::hold && !scenario.until.given()) {
+      reader->fail("at_end", "\"hold\" needs training.until: nothing else ends the run");
+    }
+    if (options.at_end == AtEnd::repeat && !scenario.until.given()) {
+      reader->fail("at_end", "\"repeat\" needs training.until: nothing else ends the run");
+    }
+    scenario.at_end = options.at_end;
+    setup.trace = std::make_unique<Trace>(apply(*raw, options, RngStreams(options.cap_seed, 0)));
+    if (options.at_end == AtEnd::repeat && setup.trace->end == setup.trace->start) {
+      reader->fail("at_end", "a trace of length 0 cannot be repeated");
+    }
+    setup.trace_stamp.cap_text = cap_in_words(options);
+  }
+  setup.trace_stamp.name = std::filesystem::path(setup.trace->name).filename().string();
+  setup.trace_stamp.sha256 = setup.trace->source_sha256.empty() ? sha256(write_trace(*setup.trace))
+                                                                : setup.trace->source_sha256;
+  setup.trace_stamp.statistics = to_json(statistics_of(*setup.trace));
+}
+
+void read_policies(ObjectReader& root, Setup& setup) {
+  const JsonNode* node = root.raw("policies");
+  setup.policies.kind = JsonNode::Kind::object;
+  if (node == nullptr) return;
+  ObjectReader policies(*node, "/policies");  // checks that it is an object
+  setup.policies = *node;
+  JsonNode effective;
+  effective.kind = JsonNode::Kind::object;
+  for (const auto& member : node->members) {
+    read_policy(member.value, "/policies/" + member.key, member.key, &effective.member(member.key));
+  }
+  root.set_effective("policies", std::move(effective));
+}
+
+}  // namespace
+
+Setup make_setup(const JsonNode& tree) {
+  Setup setup;
+  auto& scenario = setup.scenario;
+  ObjectReader root(tree, "", &setup.effective);
+  root.integer("bethany_scenario", kScenarioVersion, kScenarioVersion, kScenarioVersion);
+  scenario.name = root.string("name", "");
+  scenario.seed = static_cast<std::uint64_t>(root.integer("seed", 0, INT64_MAX, 1));
+  setup.streams = RngStreams(scenario.seed, 0);
+  scenario.model = read_model(root);
+  auto training = root.object("training");
+  scenario.training = read_training(training);
+  scenario.until = read_until(training);
+  training.finish();
+
+  // The number of nodes may come from the trace, the cap of the trace from the number of nodes.
+  std::optional<ObjectReader> trace_reader;
+  auto cluster = root.object("cluster");
+  auto raw = read_raw_trace(root, trace_reader, setup.streams);
+  if (!raw && !cluster.has("nodes")) {
+    cluster.fail("", "missing key 'nodes': with trace \"none\" it says how many there are");
+  }
+  scenario.cluster =
+      read_cluster(cluster, raw ? peak_alive(*raw) : 1, scenario.model, scenario.training);
+  if (!raw && !scenario.until.given()) {
+    root.fail("trace", "\"none\" needs training.until: nothing else ends the run");
+  }
+  read_replay(trace_reader ? &*trace_reader : nullptr, std::move(raw), setup);
+
+  auto routing = root.object("routing");
+  setup.routing = std::make_unique<RoutingLoad>(
+      read_routing_source(routing)->generate(routing_shape(scenario.model), setup.streams));
+  auto cost = root.object("cost");
+  setup.cost = read_cost(cost, {scenario.model, scenario.training, scenario.cluster});
+  read_policies(root, setup);
+  root.finish();
+  return setup;
+}
+
+std::vector<NamedPolicy> choose_policies(const Setup& setup,
+                                         const std::vector<std::string>& names) {
+  std::vector<std::string> chosen = names;
+  if (chosen.empty()) {
+    for (const auto& member : setup.policies.members) chosen.push_back(member.key);
+  }
+  if (chosen.empty()) chosen = {"lazarus", "ds"};
+  std::vector<NamedPolicy> policies;
+  for (const auto& name : chosen) {
+    for (const auto& other : policies) {
+      if (other.name == name) throw InputError(fmt::format("policy '{}' is named twice", name));
+    }
+    policies.push_back({name, policy_from_text(name, setup.policies)});
+  }
+  return policies;
+}
+
+Policy build_policy(const NamedPolicy& named) {
+  // Beside the scenario's line, the name as typed says which policy a complaint is about.
+  return read_policy(named.node, "/policies/" + named.name, named.name, nullptr);
+}
+
+}  // namespace bethany

@@ -1,0 +1,371 @@
+#include "sim/training/job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "sim/engine/simulator.h"
+#include "sim/training/job_state.h"
+
+namespace bethany {
+
+Job::Job(const JobInput& input, RunSink& sink)
+    : input_(input),
+      sink_(sink),
+      planner_(input),
+      cursor_(input.trace, input.scenario.at_end),
+      roster_(input.trace.node_names.size()),
+      books_(input.scenario.cluster.nodes) {
+  const auto& until = input.scenario.until;
+  if (until.time) horizon_ = at(*until.time);
+  if (input.scenario.at_end == AtEnd::stop) horizon_ = std::min(horizon_, input.trace.end);
+  if (until.samples) samples_wanted_ = *until.samples;
+  if (until.tokens) {
+    const std::int64_t length = input.scenario.training.sequence_length;
+    samples_wanted_ = *until.tokens / length + (*until.tokens % length != 0 ? 1 : 0);
+  }
+  wait_ = input.policy.membership->wait();
+}
+
+RunOutcome Job::run() {
+  if (auto reason = planner_.infeasible()) return {std::move(reason)};
+  const auto& policy = input_.policy;
+  sink_.take(RunStarted{.policy = policy.name,
+                        .recovers_in_place = policy.on_loss->recovers_in_place(),
+                        .target_nodes = input_.scenario.cluster.nodes,
+                        .gpus_per_node = input_.scenario.cluster.node_type.gpus,
+                        .tokens_per_sample = input_.scenario.training.sequence_length});
+  schedule_trace();
+  request_decision(SimTime());
+  // Without a bound in time, 100 years stand for never.
+  const SimTime bound = horizon_ == kNever ? at(kLongest) : horizon_;
+  simulator_.run_until(bound, kWorkEnds, [this](const EventKey&, JobEvent&& event) {
+    std::visit([this](auto&& e) { handle(e); }, std::move(event));
+  });
+  if (failure_) return {std::move(failure_)};
+  if (samples_wanted_ && !reached_) {
+    if (horizon_ == kNever) return {never_finishes()};
+  }
+  finish(reached_ ? simulator_.now() : bound);
+  return {};
+}
+
+std::string Job::never_finishes() const {
+  const std::string state =
+      state_ == State::waiting
+          ? fmt::format("it waits for {} nodes with {} ready and nothing left in the trace",
+                        planner_.minimum_nodes(), roster_.ready())
+          : std::string("losses undo the work before it is checkpointed");
+  return fmt::format("never finishes: {} of {} samples are done and {}", books_.samples(),
+                     *samples_wanted_, state);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Phases 0 to 2: what happens to the job.
+
+void Job::handle(const WorkEnded&) {
+  const SimTime now = simulator_.now();
+  const Work ended = std::exchange(work_, Work{});
+  if (ended.kind == Work::Kind::steps) {
+    commit_steps(ended.from, ended.count, ended.step_time);
+    boundary_ = Boundary::step_end;
+  } else if (ended.kind == Work::Kind::rounds) {
+    commit_rounds(ended.from, ended.count, ended);
+    boundary_ = Boundary::write_end;
+  } else if (ended.kind == Work::Kind::write) {
+    end_stage(ended, now, true);
+    checkpoint_usable(now);
+    boundary_ = Boundary::write_end;
+  } else {
+    end_stage(ended, now, true);
+    begin_next_stage();
+  }
+  if (samples_wanted_ && books_.samples() >= *samples_wanted_) {
+    reached_ = true;
+    simulator_.stop();
+    return;
+  }
+  request_decision(now);
+}
+
+void Job::handle(const TraceSpeaks&) {
+  const SimTime now = simulator_.now();
+  books_.advance(now);
+  const auto& instant = cursor_.take();
+  Loss loss;
+  for (const auto node : instant.lost) {
+    const auto lost = roster_.lose(node);
+    loss.members += lost.member ? 1 : 0;
+    loss.configured += lost.configured ? 1 : 0;
+  }
+  if (!instant.lost.empty()) {
+    sink_.take(NodesLost{now, instant.lost, loss.members, instant.cause});
+  }
+  std::vector<std::pair<NodeId, std::uint32_t>> starting;
+  const Duration delay = input_.scenario.cluster.startup_delay;
+  const bool ready_now = now == SimTime() || delay == Duration(0);
+  for (const auto node : instant.joined) {
+    const auto incarnation = roster_.join(node, ready_now);
+    if (!ready_now) starting.emplace_back(node, incarnation);
+  }
+  if (!instant.joined.empty()) sink_.take(NodesJoined{now, instant.joined});
+  if (!starting.empty()) {
+    simulator_.schedule(now + delay, kTraceSpeaks, NodesReady{std::move(starting)});
+  }
+  lost_since_completed_ += loss.configured;
+  if (loss.members > 0) lose_members(loss);
+  BETHANY_CHECK(roster_.live() <= input_.scenario.cluster.nodes,
+                "{} nodes are alive in a cluster of {}", roster_.live(),
+                input_.scenario.cluster.nodes);
+  if (cursor_.repetitions() > repetitions_seen_) check_progress();
+  schedule_trace();
+  request_decision(now);
+}
+
+void Job::handle(const NodesReady& ready) {
+  books_.advance(simulator_.now());
+  for (const auto& [node, incarnation] : ready.nodes) roster_.become_ready(node, incarnation);
+  request_decision(simulator_.now());
+}
+
+void Job::handle(const DetectionOver&) {
+  book_detection(simulator_.now(), roster_.members(), true);
+  detection_over_ = true;
+  lost_when_detected_ = lost_since_completed_;
+  request_decision(simulator_.now());
+}
+
+void Job::handle(const GatherOver&) {
+  gathering_ = false;
+  gathered_ = true;
+  request_decision(simulator_.now());
+}
+
+void Job::schedule_trace() {
+  const SimTime next = cursor_.next_time();
+  // Events at or after the horizon are not applied.
+  if (next < horizon_) simulator_.schedule(next, kTraceSpeaks, TraceSpeaks{});
+}
+
+void Job::request_decision(SimTime now) {
+  if (decision_requested_) return;
+  decision_requested_ = true;
+  simulator_.schedule(now, kJobDecides, Decide{});
+}
+
+void Job::check_progress() {
+  repetitions_seen_ = cursor_.repetitions();
+  const std::int64_t reached = books_.committed() + steps_done_in_flight(simulator_.now());
+  if (reached > best_step_) {
+    best_step_ = reached;
+    repetition_of_progress_ = repetitions_seen_;
+  } else if (samples_wanted_ && repetitions_seen_ - repetition_of_progress_ >= 2) {
+    failure_ = never_finishes();
+    simulator_.stop();
+  }
+}
+
+void Job::lose_members(const Loss& loss) {
+  const SimTime now = simulator_.now();
+  const int before = roster_.members() + loss.members;
+  switch (state_) {
+    case State::waiting:
+      BETHANY_CHECK(false, "a waiting job has members");
+      break;
+    case State::starting:
+      cut_work(before);
+      state_ = State::waiting;  // decided again in phase 3 of this instant
+      roster_.dismiss();
+      break;
+    case State::detecting:
+      book_detection(now, before, false);
+      break;
+    case State::training:
+    case State::changing:
+      cut_work(before);
+      state_ = State::detecting;
+      detecting_since_ = now;
+      detection_over_ = false;
+      disruption_open_ = true;
+      sink_.take(DisruptionBegan{now, disruptions_});
+      simulator_.schedule(now + input_.timer.detection(), kTimersEnd, DetectionOver{});
+      break;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Work in flight.
+
+void Job::begin_work(Work work) {
+  BETHANY_CHECK(work_.kind == Work::Kind::none, "two things at once");
+  work_ = work;
+  work_.handle = simulator_.schedule(work.to, kWorkEnds, WorkEnded{});
+}
+
+/// Turns whole rounds in flight into what stepping one by one would be doing at `now`.
+void Job::unroll_rounds(SimTime now) {
+  if (work_.kind != Work::Kind::rounds) return;
+  const Work rounds = std::exchange(work_, Work{});
+  simulator_.cancel(rounds.handle);
+  const Duration steps_time = rounds.step_time * rounds.steps;
+  const Duration round_time = steps_time + rounds.write_time;
+  const std::int64_t whole = (now - rounds.from) / round_time;
+  if (whole > 0) commit_rounds(rounds.from, whole, rounds);
+  const SimTime from = rounds.from + round_time * whole;
+  const Duration passed = now - from;
+  if (passed == Duration(0)) {
+    boundary_ = Boundary::write_end;
+  } else if (passed == steps_time) {
+    commit_steps(from, rounds.steps, rounds.step_time);
+    boundary_ = Boundary::step_end;
+  } else if (passed < steps_time) {
+    begin_work({.kind = Work::Kind::steps,
+                .from = from,
+                .to = from + steps_time,
+                .count = rounds.steps,
+                .step_time = rounds.step_time});
+  } else {
+    commit_steps(from, rounds.steps, rounds.step_time);
+    begin_work({.kind = Work::Kind::write,
+                .from = from + steps_time,
+                .to = from + round_time,
+                .stage = Stage::checkpoint_write,
+                .bucket = Blocked::checkpoint});
+  }
+}
+
+/// Steps in flight that have ended by `now`.
+std::int64_t Job::steps_done_in_flight(SimTime now) const {
+  const Duration passed = now - work_.from;
+  if (work_.kind == Work::Kind::steps) return passed / work_.step_time;
+  if (work_.kind != Work::Kind::rounds) return 0;
+  const Duration round_time = work_.step_time * work_.steps + work_.write_time;
+  const std::int64_t in_round = passed % round_time / work_.step_time;
+  return passed / round_time * work_.steps + std::min(in_round, work_.steps);
+}
+
+/// Ends what is in flight at this instant on `nodes` members: whole steps commit.
+void Job::cut_work(int nodes) {
+  const SimTime now = simulator_.now();
+  acting_nodes_ = nodes;
+  unroll_rounds(now);
+  const Work cut = std::exchange(work_, Work{});
+  if (cut.kind != Work::Kind::none) simulator_.cancel(cut.handle);
+  if (cut.kind == Work::Kind::steps) {
+    const std::int64_t whole = (now - cut.from) / cut.step_time;
+    if (whole > 0) commit_steps(cut.from, whole, cut.step_time);
+    const SimTime from = cut.from + cut.step_time * whole;
+    if (from < now) {
+      books_.book_step_in_flight(nodes, now - from);
+      sink_.take(StepDiscarded{from, now, nodes});
+    }
+  } else if (cut.kind == Work::Kind::write || cut.kind == Work::Kind::stage) {
+    end_stage(cut, now, false);
+  }
+  acting_nodes_ = -1;
+  boundary_ = Boundary::none;
+  stages_.clear();
+}
+
+/// Ends steps in flight at the first step boundary from this instant on.
+void Job::shorten_steps() {
+  const SimTime now = simulator_.now();
+  unroll_rounds(now);
+  if (work_.kind != Work::Kind::steps) return;
+  const Duration passed = now - work_.from;
+  const std::int64_t whole = (passed + work_.step_time - Duration(1)) / work_.step_time;
+  if (whole >= work_.count) return;
+  Work shorter = std::exchange(work_, Work{});
+  simulator_.cancel(shorter.handle);
+  if (passed == shorter.step_time * whole) {
+    commit_steps(shorter.from, whole, shorter.step_time);
+    boundary_ = Boundary::step_end;
+    return;
+  }
+  shorter.count = whole;
+  shorter.to = shorter.from + shorter.step_time * whole;
+  begin_work(shorter);
+}
+
+void Job::commit_steps(SimTime from, std::int64_t count, Duration step_time) {
+  const int nodes = acting_nodes();
+  const std::int64_t samples = count * planner_.samples_per_step(nodes);
+  sink_.take(StepsCommitted{.from = from,
+                            .to = from + step_time * count,
+                            .first_step = books_.committed(),
+                            .count = count,
+                            .nodes = nodes,
+                            .samples = samples,
+                            .step_time = step_time});
+  books_.commit_steps(count, step_time, nodes, samples);
+}
+
+void Job::commit_rounds(SimTime from, std::int64_t rounds, const Work& work) {
+  const int nodes = acting_nodes();
+  const std::int64_t steps = rounds * work.steps;
+  const std::int64_t samples = steps * planner_.samples_per_step(nodes);
+  const SimTime to = from + (work.step_time * work.steps + work.write_time) * rounds;
+  sink_.take(RoundsCommitted{.from = from,
+                             .to = to,
+                             .first_step = books_.committed(),
+                             .rounds = rounds,
+                             .steps = work.steps,
+                             .nodes = nodes,
+                             .samples = samples,
+                             .step_time = work.step_time,
+                             .write_time = work.write_time});
+  books_.commit_steps(steps, work.step_time, nodes, samples);
+  books_.book_blocked(Blocked::checkpoint, nodes, work.write_time * rounds);
+  books_.checkpoint_usable();
+  usable_since_ = to;
+}
+
+void Job::end_stage(const Work& stage, SimTime now, bool completed) {
+  if (now == stage.from) return;
+  const int nodes = acting_nodes();
+  books_.book_blocked(stage.bucket, nodes, now - stage.from);
+  sink_.take(StageEnded{stage.from, now, stage.stage, stage.bucket, nodes, completed});
+}
+
+void Job::book_detection(SimTime now, int nodes, bool completed) {
+  const Work detection{.kind = Work::Kind::stage,
+                       .from = detecting_since_,
+                       .stage = Stage::detection,
+                       .bucket = Blocked::detection};
+  acting_nodes_ = nodes;
+  end_stage(detection, now, completed);
+  acting_nodes_ = -1;
+  detecting_since_ = now;
+}
+
+void Job::checkpoint_usable(SimTime now) {
+  books_.checkpoint_usable();
+  usable_since_ = now;
+  sink_.take(CheckpointUsable{now, books_.committed()});
+}
+
+void Job::finish(SimTime horizon) {
+  if (state_ == State::detecting) {
+    book_detection(horizon, roster_.members(), false);
+  } else {
+    cut_work(roster_.members());  // what is in flight ends as it does at a loss
+  }
+  if (disruption_open_) {
+    sink_.take(RecoveryDecided{.time = horizon,
+                               .disruption = disruptions_,
+                               .recovery = Recovery::none,
+                               .lost = state_ == State::detecting ? lost_since_completed_
+                                                                  : lost_when_detected_,
+                               .nodes = roster_.members()});
+  }
+  const Ledger& ledger = books_.close(horizon);
+  sink_.take(RunEnded{.horizon = horizon,
+                      .steps_committed = books_.committed(),
+                      .samples = books_.samples(),
+                      .ledger = ledger});
+}
+
+RunOutcome run(const JobInput& input, RunSink& sink) { return Job(input, sink).run(); }
+
+}  // namespace bethany

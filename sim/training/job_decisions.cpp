@@ -1,0 +1,365 @@
+// Phase 3 of an instant: the training job decides.
+#include <algorithm>
+#include <limits>
+
+#include "sim/training/job_state.h"
+
+namespace bethany {
+
+void Job::handle(const Decide&) {
+  const SimTime now = simulator_.now();
+  decision_requested_ = false;
+  books_.advance(now);
+  if (state_ == State::waiting) try_to_begin(now);
+  if (state_ == State::detecting && detection_over_) {
+    detection_over_ = false;
+    try_to_begin(now);
+  }
+  if (failure_) return;
+  update_candidates(now);
+  if (state_ == State::training && work_.kind != Work::Kind::none && gathered_) {
+    if (input_.policy.on_loss->recovers_in_place()) {
+      shorten_steps();
+    } else {
+      unroll_rounds(now);  // the next write ends with a restart that admits them
+    }
+  }
+  while (state_ == State::training && work_.kind == Work::Kind::none && !failure_) {
+    go_on_training(now);
+  }
+  if (failure_) return;
+  update_candidates(now);
+  const bool waits = state_ == State::waiting;
+  if (waits && !wait_announced_) {
+    sink_.take(WaitBegan{now, roster_.ready(), planner_.minimum_nodes()});
+  }
+  wait_announced_ = waits;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Starts, recoveries, joins.
+
+/// A start, or the recovery of a disruption, with all ready nodes; or the job waits.
+void Job::try_to_begin(SimTime now) {
+  if (roster_.ready() < planner_.minimum_nodes()) {
+    if (state_ != State::waiting) roster_.dismiss();
+    state_ = State::waiting;
+    return;
+  }
+  if (started_) {
+    begin_recovery(now);
+  } else {
+    begin_first_start();
+  }
+}
+
+void Job::begin_first_start() {
+  roster_.take_all_ready(planner_.usable_nodes(roster_.ready()));
+  if (!configure(false)) return;
+  state_ = State::starting;
+  begin_change(PlanCause::start, input_.scenario.training.warm_start ? std::vector<PlannedStage>{}
+                                                                     : restart_stages(true));
+}
+
+void Job::begin_recovery(SimTime now) {
+  bool complete = false;
+  if (current_.plan) {
+    Holdings holdings{.plan = current_.plan.get(), .place_of = {}};
+    holdings.place_of = roster_.places_of(current_.machine_of_place);
+    complete = state_is_complete(holdings);
+  }
+  const auto recovery =
+      input_.policy.on_loss->decide({.state_complete = complete, .ready_nodes = roster_.ready()});
+  roster_.take_all_ready(planner_.usable_nodes(roster_.ready()));
+  if (recovery == Recovery::restart) {
+    const std::int64_t from_step = books_.committed();
+    const auto undone = books_.roll_back();
+    if (undone.steps > 0) {
+      sink_.take(RolledBack{.time = now,
+                            .from_step = from_step,
+                            .to_step = books_.committed(),
+                            .samples = undone.samples,
+                            .wall_time = undone.wall_time,
+                            .node_ns = undone.node_ns});
+    }
+  }
+  if (!configure(recovery == Recovery::in_place)) return;
+  if (disruption_open_) {
+    sink_.take(RecoveryDecided{.time = now,
+                               .disruption = disruptions_++,
+                               .recovery = recovery,
+                               .lost = lost_when_detected_,
+                               .nodes = roster_.members(),
+                               .state_complete = complete});
+    disruption_open_ = false;
+  }
+  state_ = State::changing;
+  if (recovery == Recovery::in_place) {
+    begin_change(PlanCause::in_place, reconfiguration_stages({}));
+  } else {
+    begin_change(PlanCause::restart, restart_stages(false));
+  }
+}
+
+void Job::begin_join(bool by_restart) {
+  roster_.take_all_ready(planner_.usable_nodes(roster_.ready()));
+  if (!configure(!by_restart)) return;
+  state_ = State::changing;
+  begin_change(PlanCause::join,
+               by_restart ? restart_stages(false) : reconfiguration_stages(Blocked::join));
+}
+
+/// False when the new plan moves nothing.
+bool Job::begin_rebalance() {
+  plan_checked_at_ = books_.committed();
+  if (!configure(true)) return true;
+  if (pending_.transfer.experts_moved == 0) return false;
+  state_ = State::changing;
+  begin_change(PlanCause::rebalance, reconfiguration_stages(Blocked::rebalance));
+  return true;
+}
+
+/// Makes the pending configuration of the members. False, with the failure set, without a plan.
+bool Job::configure(bool keeps_state) {
+  if (!planner_.makes_plans()) {
+    pending_ = planner_.without_plan(roster_.members());
+    return true;
+  }
+  const auto machines = roster_.member_list();
+  auto made =
+      planner_.make(machines, books_.committed(), keeps_state ? current_.plan.get() : nullptr,
+                    keeps_state ? roster_.places_of(machines) : std::vector<int>{});
+  if (const auto* infeasible = std::get_if<Infeasible>(&made)) {
+    failure_ = infeasible->reason;
+    simulator_.stop();
+    return false;
+  }
+  pending_ = std::get<Configuration>(std::move(made));
+  return true;
+}
+
+std::vector<Job::PlannedStage> Job::reconfiguration_stages(std::optional<Blocked> bucket) const {
+  const int nodes = roster_.members();
+  const auto& timer = input_.timer;
+  const bool rebalances = bucket == Blocked::rebalance;
+  return {{Stage::planning, bucket.value_or(Blocked::planning), timer.planning(nodes)},
+          {Stage::communicator, bucket.value_or(Blocked::communicator),
+           rebalances ? timer.rebalance_communicator(nodes) : timer.communicator(nodes)},
+          {Stage::transfer, bucket.value_or(Blocked::transfer), timer.transfer(pending_.transfer)}};
+}
+
+std::vector<Job::PlannedStage> Job::restart_stages(bool first) const {
+  const auto& timer = input_.timer;
+  const Blocked bucket = first ? Blocked::start : Blocked::restart;
+  std::vector<PlannedStage> stages = {
+      {Stage::reschedule, bucket, timer.reschedule()},
+      {Stage::process_start, bucket, timer.process_start()},
+      {Stage::group_init, bucket, timer.group_init(roster_.members())}};
+  if (!first) stages.push_back({Stage::load, Blocked::load, planner_.load(pending_)});
+  return stages;
+}
+
+void Job::begin_change(PlanCause cause, std::vector<PlannedStage> stages) {
+  pending_cause_ = cause;
+  boundary_ = Boundary::none;
+  stages_ = std::move(stages);
+  std::reverse(stages_.begin(), stages_.end());
+  begin_next_stage();
+}
+
+void Job::begin_next_stage() {
+  while (!stages_.empty() && stages_.back().time == Duration(0)) stages_.pop_back();
+  if (stages_.empty()) {
+    complete_change();
+    return;
+  }
+  const PlannedStage next = stages_.back();
+  stages_.pop_back();
+  const SimTime now = simulator_.now();
+  begin_work({.kind = Work::Kind::stage,
+              .from = now,
+              .to = now + next.time,
+              .stage = next.stage,
+              .bucket = next.bucket});
+}
+
+void Job::complete_change() {
+  const SimTime now = simulator_.now();
+  current_ = std::exchange(pending_, Configuration{});
+  roster_.complete(current_);
+  lost_since_completed_ = 0;
+  plan_checked_at_ = books_.committed();
+  state_ = State::training;
+  boundary_ = Boundary::none;
+  sink_.take(ConfigurationCompleted{.time = now,
+                                    .cause = pending_cause_,
+                                    .nodes = current_.nodes,
+                                    .plan = current_.plan,
+                                    .machine_of_place = current_.machine_of_place,
+                                    .transfer = current_.transfer});
+  if (!started_) {
+    started_ = true;
+    checkpoint_usable(now);  // step 0 is a free checkpoint
+  }
+}
+
+/// Judges the ready non-members (rule 8), keeps the gather timer, and tells the books.
+void Job::update_candidates(SimTime now) {
+  const bool waits = state_ == State::waiting;
+  const bool candidates =
+      !waits && roster_.pool() > 0 && planner_.usable_nodes(roster_.ready()) > roster_.members();
+  if (candidates && wait_) {
+    if (!gathering_ && !gathered_) {
+      if (*wait_ == Duration(0)) {
+        gathered_ = true;
+      } else {
+        gathering_ = true;
+        gather_handle_ = simulator_.schedule(now + *wait_, kTimersEnd, GatherOver{});
+      }
+    }
+  } else {
+    if (gathering_) simulator_.cancel(gather_handle_);
+    gathering_ = false;
+    gathered_ = false;
+  }
+  books_.set_counts(roster_.counts(!waits && !candidates));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Step boundaries.
+
+/// Nothing is in flight: what rule 6 says comes next.
+void Job::go_on_training(SimTime now) {
+  const Boundary boundary = std::exchange(boundary_, Boundary::none);
+  if (boundary == Boundary::step_end && checkpoint_is_due(now)) {
+    begin_write(now);
+    return;
+  }
+  if (boundary != Boundary::none) {
+    if (join_is_due(boundary == Boundary::write_end)) {
+      begin_join(!input_.policy.on_loss->recovers_in_place());
+      update_candidates(now);
+      return;
+    }
+    if (rebalance_is_due() && begin_rebalance()) return;
+  }
+  begin_steps(now);
+}
+
+CheckpointDue Job::checkpoint_due() const {
+  return input_.policy.checkpoint->next({.covered_step = books_.covered(),
+                                         .usable_since = usable_since_,
+                                         .write_time = planner_.checkpoint_write(current_.nodes)});
+}
+
+bool Job::checkpoint_is_due(SimTime now) const {
+  const auto due = checkpoint_due();
+  return books_.committed() >= due.step || now >= due.time;
+}
+
+void Job::begin_write(SimTime now) {
+  const Duration time = planner_.checkpoint_write(current_.nodes);
+  if (time == Duration(0)) {
+    checkpoint_usable(now);
+    boundary_ = Boundary::write_end;
+    return;
+  }
+  begin_work({.kind = Work::Kind::write,
+              .from = now,
+              .to = now + time,
+              .stage = Stage::checkpoint_write,
+              .bucket = Blocked::checkpoint});
+}
+
+bool Job::join_is_due(bool after_write) const {
+  return gathered_ && (after_write || input_.policy.on_loss->recovers_in_place());
+}
+
+bool Job::rebalance_is_due() {
+  const auto every = input_.policy.rebalance->every_steps();
+  if (!every) return false;
+  const std::int64_t passed = books_.committed() - plan_checked_at_;
+  if (passed < *every) return false;
+  // Checks whose outcome is known are only counted.
+  if (!input_.step_by_step && planner_.same_plan(plan_checked_at_, books_.committed())) {
+    plan_checked_at_ += passed / *every * *every;
+    return false;
+  }
+  return true;
+}
+
+std::int64_t Job::steps_until_rebalance() const {
+  const auto every = input_.policy.rebalance->every_steps();
+  constexpr auto kNone = std::numeric_limits<std::int64_t>::max();
+  if (!every) return kNone;
+  const std::int64_t counter = books_.committed();
+  const std::int64_t next = plan_checked_at_ + *every;
+  // With a load that stands still, the next check that matters is the first after its next change.
+  if (planner_.same_plan(plan_checked_at_, next)) {
+    const std::int64_t change = input_.routing.next_change(plan_checked_at_);
+    if (change == kNone) return kNone;
+    const std::int64_t checks = (change - plan_checked_at_) / *every + 1;
+    return plan_checked_at_ + checks * *every - counter;
+  }
+  return next - counter;
+}
+
+std::int64_t Job::steps_until_checkpoint(SimTime now, Duration step_time) const {
+  const auto due = checkpoint_due();
+  constexpr auto kNone = std::numeric_limits<std::int64_t>::max();
+  std::int64_t steps = due.step == kNone ? kNone : due.step - books_.committed();
+  if (due.time != kNever) {
+    const Duration left = due.time - now;
+    steps = std::min<std::int64_t>(steps, (left + step_time - Duration(1)) / step_time);
+  }
+  return std::max<std::int64_t>(steps, 1);  // the next boundary is one step away
+}
+
+void Job::begin_steps(SimTime now) {
+  const Duration step_time = planner_.step_time(current_, books_.committed());
+  const std::int64_t counter = books_.committed();
+  // Nothing but these ends a row of equal steps from within; losses and joins cut it from outside.
+  std::int64_t limit = input_.routing.next_change(counter);
+  if (limit != std::numeric_limits<std::int64_t>::max()) limit -= counter;
+  limit = std::min(limit, steps_until_rebalance());
+  std::int64_t wanted = std::numeric_limits<std::int64_t>::max();
+  if (samples_wanted_) {
+    const std::int64_t per_step = planner_.samples_per_step(current_.nodes);
+    wanted = (*samples_wanted_ - books_.samples() + per_step - 1) / per_step;
+  }
+  const Duration left = (horizon_ == kNever ? at(kLongest) : horizon_) - now;
+  const std::int64_t until_checkpoint = steps_until_checkpoint(now, step_time);
+  const bool one_by_one =
+      input_.step_by_step || (gathered_ && input_.policy.on_loss->recovers_in_place());
+  // A write of 0 ns ends in phase 3, after the losses of its instant: it is no part of a round.
+  const Duration write = planner_.checkpoint_write(current_.nodes);
+  const bool fresh =
+      counter == books_.covered() && now == usable_since_ && write > Duration(0);
+  if (!one_by_one && !gathered_ && fresh && until_checkpoint < std::min(limit, wanted)) {
+    // The write after the last step wanted does not happen.
+    std::int64_t rounds = std::min(limit, wanted - 1) / until_checkpoint;
+    // Rounds beyond the horizon are never looked at.
+    const Duration round_time = step_time * until_checkpoint + write;
+    rounds = std::min<std::int64_t>(rounds, left / round_time + 1);
+    if (rounds > 1) {
+      begin_work({.kind = Work::Kind::rounds,
+                  .from = now,
+                  .to = now + round_time * rounds,
+                  .count = rounds,
+                  .step_time = step_time,
+                  .steps = until_checkpoint,
+                  .write_time = write});
+      return;
+    }
+  }
+  std::int64_t count = std::min({limit, wanted, until_checkpoint});
+  count = std::min<std::int64_t>(count, left / step_time + 1);
+  if (one_by_one) count = 1;
+  begin_work({.kind = Work::Kind::steps,
+              .from = now,
+              .to = now + step_time * count,
+              .count = count,
+              .step_time = step_time});
+}
+
+}  // namespace bethany

@@ -1,0 +1,181 @@
+#include "sim/training/planner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace bethany {
+namespace {
+
+StateSizes state_sizes(const Scenario& scenario) {
+  const auto& model = scenario.model;
+  const std::int64_t per_parameter = scenario.training.precision.state_bytes();
+  StateSizes sizes;
+  sizes.dense_bytes = model.dense_parameters * per_parameter;
+  sizes.expert_bytes = model.expert_parameters * per_parameter;
+  sizes.checkpoint_bytes = model.parameters() * per_parameter;
+  return sizes;
+}
+
+bool has_word(const std::vector<std::string>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+}  // namespace
+
+Planner::Planner(const JobInput& input)
+    : input_(input),
+      makes_plans_(input.timer.looks_at_traffic() || input.policy.on_loss->recovers_in_place() ||
+                   input.policy.rebalance->every_steps().has_value()),
+      draws_random_(input.policy.layer_order == LayerOrder::independent ||
+                    has_word(input.policy.placement->capabilities().gives, kRandomPlan)),
+      minimum_nodes_(input.policy.minimum_nodes.value_or(
+          input.policy.allocation->minimum_nodes(shape(input.scenario.cluster.nodes)))),
+      sizes_(state_sizes(input.scenario)) {}
+
+PlacementShape Planner::shape(int nodes) const {
+  const auto& cluster = input_.scenario.cluster;
+  return {.nodes = nodes,
+          .gpus_per_node = cluster.node_type.gpus,
+          .slots_per_gpu = cluster.slots_per_gpu,
+          .experts = input_.scenario.model.experts,
+          .nodes_per_server = cluster.node_type.nodes_per_server(),
+          .fault_threshold = input_.policy.fault_threshold};
+}
+
+std::optional<std::string> Planner::infeasible() const {
+  const int target = input_.scenario.cluster.nodes;
+  const int needed = input_.policy.allocation->minimum_nodes(shape(target));
+  if (needed > target || minimum_nodes_ > target) {
+    return fmt::format("needs {} nodes to hold {} experts with {} slots a node; the cluster has {}",
+                       std::max(needed, minimum_nodes_), input_.scenario.model.experts,
+                       input_.scenario.cluster.slots_per_node(), target);
+  }
+  if (minimum_nodes_ < needed) {
+    return fmt::format("minimum_nodes is {}, but {} experts need {} nodes", minimum_nodes_,
+                       input_.scenario.model.experts, needed);
+  }
+  const int usable = input_.policy.allocation->usable_nodes(shape(target), target);
+  const std::vector<std::int64_t> even(static_cast<std::size_t>(input_.scenario.model.experts), 1);
+  const auto counts = input_.policy.allocation->allocate(shape(usable), even);
+  if (const auto* none = std::get_if<Infeasible>(&counts)) return none->reason;
+  if (input_.scenario.training.zero > 0 && input_.policy.on_loss->recovers_in_place()) {
+    return std::string(
+        "zero 1 shards the optimizer state of the dense part over the ranks, so a lost node takes "
+        "some of it along; only on_loss restart can go on");
+  }
+  return {};
+}
+
+int Planner::usable_nodes(int nodes) const {
+  return input_.policy.allocation->usable_nodes(shape(nodes), nodes);
+}
+
+Configuration Planner::without_plan(int nodes) const {
+  Configuration configuration;
+  configuration.nodes = nodes;
+  return configuration;
+}
+
+std::variant<Configuration, Infeasible> Planner::make(const std::vector<NodeId>& machines,
+                                                      std::int64_t committed,
+                                                      const PlacementPlan* before,
+                                                      const std::vector<int>& place_of_machine) {
+  const int nodes = static_cast<int>(machines.size());
+  Rng rng = input_.streams.stream("placement", decisions_++);
+  auto made = make_plan(*input_.policy.allocation, *input_.policy.placement, shape(nodes),
+                        input_.policy.layer_order, input_.routing.observed(committed), rng);
+  if (auto* infeasible = std::get_if<Infeasible>(&made)) return std::move(*infeasible);
+  auto plan = std::make_shared<const PlacementPlan>(std::get<PlacementPlan>(std::move(made)));
+  const auto binding = bind_plan(*plan, {.plan = before, .place_of = place_of_machine}, sizes_);
+  Configuration configuration;
+  configuration.nodes = nodes;
+  configuration.plan = std::move(plan);
+  configuration.transfer = binding.summary;
+  configuration.machine_of_place.reserve(machines.size());
+  for (const int machine : binding.machine_of_place) {
+    configuration.machine_of_place.push_back(machines[static_cast<std::size_t>(machine)]);
+  }
+  return configuration;
+}
+
+bool Planner::same_plan(std::int64_t earlier, std::int64_t later) const {
+  return !draws_random_ && input_.routing.observed_equal(earlier, later);
+}
+
+std::int64_t Planner::samples_per_step(int nodes) const {
+  const auto& batch = input_.scenario.training.batch;
+  const std::int64_t ranks = std::int64_t{nodes} * input_.scenario.cluster.node_type.gpus;
+  return batch.sequences * batch.accumulation * (batch.global ? 1 : ranks);
+}
+
+Duration Planner::step_time(const Configuration& configuration, std::int64_t committed) {
+  const std::size_t entry = input_.routing.entry_at(committed);
+  if (cached_nodes_ == configuration.nodes && cached_plan_ == configuration.plan &&
+      (cached_entry_ == entry || !input_.timer.looks_at_traffic())) {
+    return cached_time_;
+  }
+  const auto& training = input_.scenario.training;
+  const int ranks = configuration.nodes * input_.scenario.cluster.node_type.gpus;
+  StepQuery query;
+  query.nodes = configuration.nodes;
+  query.ranks = ranks;
+  query.accumulation = training.batch.accumulation;
+  const std::int64_t sequences = training.batch.sequences;
+  query.tokens_per_rank = (training.batch.global ? (sequences + ranks - 1) / ranks : sequences) *
+                          training.sequence_length;
+  if (input_.timer.looks_at_traffic()) {
+    // Global batches are dealt out evenly, the first ranks one sequence more.
+    const std::int64_t even = training.batch.global ? sequences / ranks : sequences;
+    const std::int64_t more = training.batch.global ? sequences % ranks : 0;
+    rows_.resize(static_cast<std::size_t>(ranks));
+    for (std::size_t rank = 0; rank < rows_.size(); ++rank) {
+      rows_[rank] = (even + (static_cast<std::int64_t>(rank) < more ? 1 : 0)) *
+                    training.sequence_length * input_.scenario.model.top_k;
+    }
+    const auto placement_shape = shape(configuration.nodes);
+    const auto& shares = input_.routing.shares_at(committed);
+    traffic_.resize(configuration.plan->layers.size());
+    for (std::size_t layer = 0; layer < traffic_.size(); ++layer) {
+      traffic_[layer] =
+          input_.policy.dispatch->dispatch(placement_shape, configuration.plan->layers[layer],
+                                           rows_, shares.row(static_cast<int>(layer)));
+    }
+    query.plan = configuration.plan.get();
+    query.layers = traffic_;
+  }
+  const Duration time = input_.timer.step(query).total;
+  BETHANY_CHECK(time > Duration(0), "a step of {} ns on {} nodes", time.count(), query.nodes);
+  cached_plan_ = configuration.plan;
+  cached_nodes_ = configuration.nodes;
+  cached_entry_ = entry;
+  cached_time_ = time;
+  return time;
+}
+
+Duration Planner::checkpoint_write(int nodes) const {
+  return input_.timer.checkpoint_write(sizes_.checkpoint_bytes, nodes);
+}
+
+Duration Planner::load(const Configuration& configuration) const {
+  LoadQuery query;
+  query.nodes = configuration.nodes;
+  query.checkpoint_bytes = sizes_.checkpoint_bytes;
+  if (const auto* plan = configuration.plan.get()) {
+    for (int node = 0; node < plan->nodes; ++node) {
+      std::int64_t replicas = 0;
+      for (int layer = 0; layer < static_cast<int>(plan->layers.size()); ++layer) {
+        for (const auto expert : plan->node_slots(layer, node)) {
+          replicas += expert == kVacant ? 0 : 1;
+        }
+      }
+      const std::int64_t bytes =
+          plan->gpus_per_node * sizes_.dense_bytes + replicas * sizes_.expert_bytes;
+      query.total_bytes += bytes;
+      query.busiest_node_bytes = std::max(query.busiest_node_bytes, bytes);
+    }
+  }
+  return input_.timer.load(query);
+}
+
+}  // namespace bethany

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sim/base/ids.h"
+#include "sim/placement/binding.h"
+#include "sim/training/job.h"
+
+namespace bethany {
+
+/// Members, the plan they follow and who holds which place of it.
+struct Configuration {
+  int nodes = 0;
+  std::shared_ptr<const PlacementPlan> plan;  // null when nothing looks at plans
+  std::vector<NodeId> machine_of_place;       // empty without a plan
+  TransferSummary transfer;                   // what making it moved
+};
+
+/// Makes configurations for a job and answers what they cost: the place where policy parts, the
+/// planner library and the step timer meet.
+class Planner {
+ public:
+  /// `input` outlives the planner.
+  explicit Planner(const JobInput& input);
+
+  /// Why no run exists at all; empty when the cluster is large enough.
+  std::optional<std::string> infeasible() const;
+  /// Whether anything looks at plans. If not, configurations have none and cost O(1).
+  bool makes_plans() const { return makes_plans_; }
+  int minimum_nodes() const { return minimum_nodes_; }
+  int usable_nodes(int nodes) const;
+
+  /// The configuration of `machines` (ascending ids) after `committed` steps. Machines whose place
+  /// in `before` is given keep that place's state; with no `before` nothing is fetched.
+  std::variant<Configuration, Infeasible> make(const std::vector<NodeId>& machines,
+                                               std::int64_t committed, const PlacementPlan* before,
+                                               const std::vector<int>& place_of_machine);
+  Configuration without_plan(int nodes) const;
+
+  /// Whether a new plan would come out as the one made after `earlier` steps, without making it.
+  bool same_plan(std::int64_t earlier, std::int64_t later) const;
+
+  /// Duration of the step with that counter.
+  Duration step_time(const Configuration& configuration, std::int64_t committed);
+  std::int64_t samples_per_step(int nodes) const;
+  Duration checkpoint_write(int nodes) const;
+  Duration load(const Configuration& configuration) const;
+
+ private:
+  PlacementShape shape(int nodes) const;
+
+  const JobInput& input_;
+  bool makes_plans_;
+  bool draws_random_;
+  int minimum_nodes_;
+  StateSizes sizes_;
+  std::uint64_t decisions_ = 0;
+  // The last answer of step_time. Holding the plan keeps its address from being used again.
+  std::shared_ptr<const PlacementPlan> cached_plan_;
+  int cached_nodes_ = -1;
+  std::size_t cached_entry_ = 0;
+  Duration cached_time_{0};
+  std::vector<std::int64_t> rows_;
+  std::vector<LayerTraffic> traffic_;
+};
+
+}  // namespace bethany

@@ -1,0 +1,101 @@
+#include "sim/training/roster.h"
+
+namespace bethany {
+
+Roster::Roster(std::size_t node_count)
+    : nodes_(node_count), members_(node_count), pool_(node_count) {}
+
+std::uint32_t Roster::join(NodeId node, bool ready_now) {
+  auto& entry = nodes_[node.index()];
+  BETHANY_CHECK(!entry.alive, "node {} joins twice", node.value);
+  entry.alive = true;
+  entry.place = -1;
+  ++entry.incarnation;
+  ++live_;
+  if (ready_now) pool_.insert(node);
+  return entry.incarnation;
+}
+
+bool Roster::become_ready(NodeId node, std::uint32_t incarnation) {
+  const auto& entry = nodes_[node.index()];
+  if (!entry.alive || entry.incarnation != incarnation) return false;
+  pool_.insert(node);
+  return true;
+}
+
+Roster::Loss Roster::lose(NodeId node) {
+  auto& entry = nodes_[node.index()];
+  BETHANY_CHECK(entry.alive, "node {} is lost while it is gone", node.value);
+  Loss loss{.member = members_.contains(node), .configured = configured(node)};
+  if (loss.member) {
+    members_.erase(node);
+  } else if (pool_.contains(node)) {
+    pool_.erase(node);
+  }
+  entry.alive = false;
+  entry.place = -1;
+  entry.part_of = 0;
+  --live_;
+  return loss;
+}
+
+Books::Counts Roster::counts(bool pool_is_stranded) const {
+  return {.live = live_,
+          .starting = live_ - ready(),
+          .waiting = pool_is_stranded ? 0 : pool_.size(),
+          .stranded = pool_is_stranded ? pool_.size() : 0};
+}
+
+bool Roster::configured(NodeId node) const {
+  const auto& entry = nodes_[node.index()];
+  if (completed_ == 0) return false;
+  return entry.part_of == completed_ ||
+         (members_.contains(node) && entry.member_since < completed_);
+}
+
+void Roster::leave_members(NodeId node) {
+  if (configured(node)) nodes_[node.index()].part_of = completed_;
+  members_.erase(node);
+  pool_.insert(node);
+}
+
+void Roster::take_all_ready(int usable) {
+  ++stamp_;
+  std::vector<NodeId> taken;
+  pool_.for_each([&](NodeId node) { taken.push_back(node); });
+  for (const auto node : taken) {
+    pool_.erase(node);
+    members_.insert(node);
+    nodes_[node.index()].member_since = stamp_;
+  }
+  while (members_.size() > usable) leave_members(members_.last());
+}
+
+void Roster::dismiss() {
+  for (const auto node : member_list()) leave_members(node);
+}
+
+std::vector<NodeId> Roster::member_list() const {
+  std::vector<NodeId> list;
+  list.reserve(static_cast<std::size_t>(members_.size()));
+  members_.for_each([&](NodeId node) { list.push_back(node); });
+  return list;
+}
+
+std::vector<int> Roster::places_of(std::span<const NodeId> machines) const {
+  std::vector<int> places;
+  places.reserve(machines.size());
+  for (const auto node : machines) places.push_back(nodes_[node.index()].place);
+  return places;
+}
+
+void Roster::complete(const Configuration& configuration) {
+  completed_ = ++stamp_;
+  for (const auto node : holders_) nodes_[node.index()].place = -1;
+  holders_ = configuration.machine_of_place;
+  for (std::size_t place = 0; place < holders_.size(); ++place) {
+    nodes_[holders_[place].index()].place = static_cast<std::int32_t>(place);
+  }
+}
+
+}  // namespace bethany

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "sim/training/books.h"
+#include "sim/training/node_set.h"
+#include "sim/training/planner.h"
+
+namespace bethany {
+
+/// Which machines are there, which are ready, which are members, and who holds what state.
+class Roster {
+ public:
+  explicit Roster(std::size_t node_count);
+
+  /// A machine arrives; ready at once or after its startup delay. Returns its incarnation: a name
+  /// may come back, and what was started for its former self must not count.
+  std::uint32_t join(NodeId node, bool ready_now);
+  /// Its startup delay is over. False when that incarnation is gone.
+  bool become_ready(NodeId node, std::uint32_t incarnation);
+
+  struct Loss {
+    bool member = false;
+    bool configured = false;  // it was part of the last completed configuration
+  };
+  Loss lose(NodeId node);
+
+  int live() const { return live_; }
+  int members() const { return members_.size(); }
+  int ready() const { return members_.size() + pool_.size(); }
+  int pool() const { return pool_.size(); }
+  Books::Counts counts(bool pool_is_stranded) const;
+
+  /// Makes the `usable` ready nodes with the lowest ids the members.
+  void take_all_ready(int usable);
+  /// Nobody is a member any more.
+  void dismiss();
+
+  /// The members in ascending order.
+  std::vector<NodeId> member_list() const;
+  /// For each machine, the place of the last completed configuration whose state it holds, or -1.
+  std::vector<int> places_of(std::span<const NodeId> machines) const;
+  /// The members have reached this configuration: they hold its places, nobody else holds anything.
+  void complete(const Configuration& configuration);
+
+ private:
+  struct Node {
+    bool alive = false;
+    std::uint32_t incarnation = 0;
+    std::uint64_t member_since = 0;  // stamp of when it became a member
+    std::uint64_t part_of = 0;       // stamp of the completed configuration it was in when it left
+    std::int32_t place = -1;
+  };
+
+  /// Whether the node is part of the last completed configuration.
+  bool configured(NodeId node) const;
+  void leave_members(NodeId node);
+
+  std::vector<Node> nodes_;
+  NodeSet members_;
+  NodeSet pool_;  // ready, not members
+  int live_ = 0;
+  // Stamps order memberships and completed configurations, so that a completion costs no visit to
+  // every member: a member since before it is part of it.
+  std::uint64_t stamp_ = 1;
+  std::uint64_t completed_ = 0;  // stamp of the last completed configuration
+  std::vector<NodeId> holders_;  // of the last completed plan, to clear their places
+};
+
+}  // namespace bethany

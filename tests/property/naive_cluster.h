@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+
+#include "sim/base/ids.h"
+#include "sim/base/time.h"
+#include "sim/model/scenario.h"
+#include "sim/model/trace.h"
+
+namespace bethany {
+
+using NodeSet = std::set<NodeId>;
+
+/// The machines of the naive reference job: which are there, which are ready (DESIGN §4.5 rules 1
+/// and 10). Requires: a trace that starts at 0.
+class NaiveCluster {
+ public:
+  NaiveCluster(const Scenario& scenario, const Trace& trace) : scenario_(scenario), trace_(trace) {}
+
+  /// The next instant after `now` with a trace event, the trace's end when it is repeated, or a
+  /// node that becomes ready; kNever when there is none.
+  SimTime next_instant(SimTime now) const;
+
+  /// Phase 1 of an instant: the trace events as one net batch, then nodes become ready.
+  /// Returns the nodes that were there before and are lost (they may be back already).
+  NodeSet act(SimTime now);
+
+  NodeSet ready() const;
+  int alive() const { return static_cast<int>(ready_at_.size()); }
+  int starting() const { return alive() - static_cast<int>(ready().size()); }
+  /// How often the trace has started again.
+  std::int64_t repetitions() const { return pass_; }
+
+ private:
+  void read_events(SimTime trace_time, NodeSet& there, NodeSet& hit) const;
+  void start_again(NodeSet& there, NodeSet& hit);
+
+  const Scenario& scenario_;
+  const Trace& trace_;
+  std::map<NodeId, SimTime> ready_at_;  // of the machines that are there
+  SimTime now_ = at(Duration(-1));
+  std::int64_t pass_ = 0;
+  NodeSet there_at_start_;
+};
+
+}  // namespace bethany

@@ -1,0 +1,78 @@
+#include "tests/property/naive_cluster.h"
+
+#include <algorithm>
+
+namespace bethany {
+
+SimTime NaiveCluster::next_instant(SimTime now) const {
+  const Duration period = trace_.end.time_since_epoch();
+  SimTime next = kNever;
+  for (const TraceEvent& event : trace_.events) {
+    const SimTime time = event.time + pass_ * period;
+    if (time > now) next = std::min(next, time);
+  }
+  if (scenario_.at_end == AtEnd::repeat) next = std::min(next, at((pass_ + 1) * period));
+  for (const auto& [node, ready_at] : ready_at_) {
+    if (ready_at > now) next = std::min(next, ready_at);
+  }
+  return next;
+}
+
+NodeSet NaiveCluster::act(SimTime now) {
+  now_ = now;
+  const bool first = now == at(Duration(0));
+  NodeSet before;
+  for (const auto& [node, ready_at] : ready_at_) before.insert(node);
+  NodeSet there = before;
+  NodeSet hit;
+  const SimTime trace_time = now - pass_ * trace_.end.time_since_epoch();
+  // The events of the trace's start happen once; a repetition goes to the nodes they left.
+  if (first || trace_time > at(Duration(0))) read_events(trace_time, there, hit);
+  if (first) there_at_start_ = there;
+  if (scenario_.at_end == AtEnd::repeat && trace_time == trace_.end) start_again(there, hit);
+
+  NodeSet lost;
+  for (const NodeId node : before) {
+    if (hit.count(node) == 0) continue;
+    lost.insert(node);
+    ready_at_.erase(node);
+  }
+  for (const NodeId node : there) {
+    if (ready_at_.count(node) != 0) continue;
+    ready_at_[node] = first ? now : now + scenario_.cluster.startup_delay;
+  }
+  return lost;
+}
+
+void NaiveCluster::read_events(SimTime trace_time, NodeSet& there, NodeSet& hit) const {
+  for (const TraceEvent& event : trace_.events) {
+    if (event.time != trace_time) continue;
+    for (const NodeId node : trace_.nodes_of(event)) {
+      if (event.kind == TraceEventKind::join) there.insert(node);
+      if (event.kind != TraceEventKind::lost) continue;
+      there.erase(node);
+      hit.insert(node);
+    }
+  }
+}
+
+void NaiveCluster::start_again(NodeSet& there, NodeSet& hit) {
+  const NodeSet at_end = there;
+  for (const NodeId node : at_end) {
+    if (there_at_start_.count(node) != 0) continue;
+    there.erase(node);
+    hit.insert(node);
+  }
+  for (const NodeId node : there_at_start_) there.insert(node);
+  ++pass_;
+}
+
+NodeSet NaiveCluster::ready() const {
+  NodeSet nodes;
+  for (const auto& [node, ready_at] : ready_at_) {
+    if (ready_at <= now_) nodes.insert(node);
+  }
+  return nodes;
+}
+
+}  // namespace bethany

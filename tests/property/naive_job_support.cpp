@@ -1,0 +1,482 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "tests/property/naive_durations.h"
+#include "tests/property/naive_job.h"
+#include "tests/property/naive_state.h"
+
+namespace bethany {
+namespace {
+
+enum class Doing { waiting, stepping, writing, detecting, staging };
+
+/// Why nothing is in flight in the middle of an instant.
+enum class Free { no, step_committed, write_ended, configured };
+
+struct CommittedStep {
+  Int128 node_ns = 0;
+  std::int64_t samples = 0;
+};
+
+class NaiveJob {
+ public:
+  explicit NaiveJob(const JobInput& input);
+  NaiveResult run();
+
+ private:
+  // The passing of time.
+  SimTime next_instant() const;
+  void book_until(SimTime next);
+  void finish();
+
+  // The four phases.
+  void work_ends();
+  void cluster_changes();
+  void timers_end();
+  void decide();
+
+  // Phase 1.
+  void members_lost();
+  bool never_finishes();
+
+  // Phase 3.
+  void judge_candidates();
+  void detection_over();
+  void first_start();
+  void recover();
+  void recover_in_place();
+  void reconfigure(PlanCause cause, const NodeSet& members, const std::array<Blocked, 3>& buckets);
+  void restart();
+  void step_boundary();
+  void after_checkpoint(bool written);
+  bool rebalance();
+  void join();
+  void begin_step();
+  void begin(NaiveTarget target, const NodeSet& members, const std::vector<NaiveStage>& stages);
+  void configured();
+
+  int usable(int nodes) const;
+  NodeSet training_set() const;
+  int ready_outside() const;
+  std::int64_t committed() const { return static_cast<std::int64_t>(steps_.size()); }
+  int member_count() const { return static_cast<int>(members_.size()); }
+  int ready_count() const { return static_cast<int>(cluster_.ready().size()); }
+  Int128& blocked(Blocked bucket) {
+    return result_.ledger.blocked[static_cast<std::size_t>(bucket)];
+  }
+  Int128& unavailable(Unavailable why) {
+    return result_.ledger.unavailable[static_cast<std::size_t>(why)];
+  }
+  void tell(const std::string& what) {
+    result_.story.push_back(fmt::format("{}s: {}", to_seconds(now_), what));
+  }
+
+  const JobInput& in_;
+  NaiveResult result_;
+  NaiveCluster cluster_;
+  NaiveState state_;
+  int minimum_ = 1;
+  std::optional<SimTime> horizon_;
+  std::int64_t samples_wanted_ = 0;  // 0: no such end
+
+  SimTime now_ = at(Duration(0));
+  NodeSet members_;
+  Doing doing_ = Doing::waiting;
+  Free free_ = Free::no;
+  SimTime busy_until_;
+  Int128 in_flight_ = 0;  // node time of the step in flight
+  std::deque<NaiveStage> stages_;
+  NaiveTarget target_;  // of the stages
+  bool detected_ = false;
+
+  std::vector<CommittedStep> steps_;
+  std::int64_t covered_ = 0;  // by the last usable checkpoint
+  SimTime usable_since_;
+  std::int64_t covers_ = 0;  // the write in flight
+  std::int64_t last_plan_or_check_ = 0;
+
+  bool candidates_ = false;
+  std::optional<SimTime> gather_end_;
+  bool gather_over_ = false;
+
+  std::int64_t furthest_ = 0;
+  std::vector<std::int64_t> furthest_by_pass_ = {0};
+};
+
+NaiveJob::NaiveJob(const JobInput& input)
+    : in_(input), cluster_(input.scenario, input.trace), state_(input) {
+  const int for_layout = in_.policy.allocation->minimum_nodes(state_.shape(0));
+  minimum_ = std::max(in_.policy.minimum_nodes.value_or(1), for_layout);
+  const bool too_few = in_.policy.minimum_nodes.value_or(for_layout) < for_layout;
+  result_.infeasible = too_few || minimum_ > in_.scenario.cluster.nodes || !state_.fits_cluster();
+
+  const Until& until = in_.scenario.until;
+  if (until.time) horizon_ = at(*until.time);
+  if (in_.scenario.at_end == AtEnd::stop) {
+    horizon_ = horizon_ ? std::min(*horizon_, in_.trace.end) : in_.trace.end;
+  }
+  if (until.samples) samples_wanted_ = *until.samples;
+  if (until.tokens) {
+    const std::int64_t length = in_.scenario.training.sequence_length;
+    samples_wanted_ = (*until.tokens + length - 1) / length;
+  }
+}
+
+NaiveResult NaiveJob::run() {
+  try {
+    while (!result_.infeasible) {
+      work_ends();
+      const bool enough = samples_wanted_ > 0 && result_.samples >= samples_wanted_;
+      if (enough || (horizon_ && now_ == *horizon_)) {
+        finish();
+        break;
+      }
+      cluster_changes();
+      timers_end();
+      decide();
+      const SimTime next = next_instant();
+      if (next == kNever || never_finishes()) {
+        result_.infeasible = true;
+        break;
+      }
+      book_until(next);
+      now_ = next;
+    }
+  } catch (const NaiveNoPlan&) {
+    result_.infeasible = true;
+  }
+  return result_;
+}
+
+// ---- The passing of time
+
+SimTime NaiveJob::next_instant() const {
+  SimTime next = cluster_.next_instant(now_);
+  if (horizon_) next = std::min(next, *horizon_);
+  if (doing_ != Doing::waiting) next = std::min(next, busy_until_);
+  if (gather_end_ && !gather_over_) next = std::min(next, *gather_end_);
+  BETHANY_CHECK(next > now_, "the reference stands still");
+  return next;
+}
+
+void NaiveJob::book_until(SimTime next) {
+  const Int128 dt = (next - now_).count();
+  const Int128 members = dt * member_count();
+  if (doing_ == Doing::stepping) in_flight_ += members;
+  if (doing_ == Doing::writing) blocked(Blocked::checkpoint) += members;
+  if (doing_ == Doing::detecting) blocked(Blocked::detection) += members;
+  if (doing_ == Doing::staging) blocked(stages_.front().bucket) += members;
+  const bool wanted = doing_ == Doing::waiting || candidates_;
+  unavailable(wanted ? Unavailable::waiting : Unavailable::stranded) += dt * ready_outside();
+  unavailable(Unavailable::starting) += dt * cluster_.starting();
+  unavailable(Unavailable::absent) += dt * (in_.scenario.cluster.nodes - cluster_.alive());
+}
+
+void NaiveJob::finish() {
+  Ledger& ledger = result_.ledger;
+  ledger.step_in_flight += in_flight_;
+  for (const CommittedStep& step : steps_) ledger.productive += step.node_ns;
+  ledger.total = Int128{now_.time_since_epoch().count()} * in_.scenario.cluster.nodes;
+  result_.horizon = now_;
+  result_.steps_committed = committed();
+  if (doing_ == Doing::detecting) result_.disruptions.back().lost = state_.lost();
+}
+
+/// Rule 10 with `repeat`: two whole repetitions brought the step counter no further.
+bool NaiveJob::never_finishes() {
+  const auto ended = static_cast<std::size_t>(cluster_.repetitions());
+  if (furthest_by_pass_.size() > ended) return false;
+  furthest_by_pass_.push_back(furthest_);
+  if (horizon_ || ended < 2) return false;
+  return furthest_by_pass_[ended] == furthest_by_pass_[ended - 2];
+}
+
+// ---- Phase 0
+
+void NaiveJob::work_ends() {
+  free_ = Free::no;
+  if (doing_ == Doing::waiting || doing_ == Doing::detecting || busy_until_ != now_) return;
+  if (doing_ == Doing::stepping) {
+    steps_.push_back({in_flight_, naive_samples_of_step(in_, member_count())});
+    in_flight_ = 0;
+    result_.samples += steps_.back().samples;
+    furthest_ = std::max(furthest_, committed());
+    free_ = Free::step_committed;
+  } else if (doing_ == Doing::writing) {
+    covered_ = covers_;
+    usable_since_ = now_;
+    tell(fmt::format("checkpoint of step {} usable", covered_));
+    free_ = Free::write_ended;
+  } else {
+    stages_.pop_front();
+    if (stages_.empty()) {
+      configured();
+      free_ = Free::configured;
+    } else {
+      busy_until_ = now_ + stages_.front().time;
+    }
+  }
+}
+
+// ---- Phase 1
+
+void NaiveJob::cluster_changes() {
+  bool member_lost = false;
+  for (const NodeId node : cluster_.act(now_)) {
+    member_lost = members_.erase(node) != 0 || member_lost;
+    state_.lose(node);
+  }
+  if (member_lost) members_lost();
+}
+
+void NaiveJob::members_lost() {
+  if (doing_ == Doing::detecting) {
+    tell("a loss joins the disruption");
+    return;
+  }
+  free_ = Free::no;
+  stages_.clear();
+  if (!state_.ever_completed()) {
+    // A first start begins again in phase 3, as if the job had waited; or it does wait.
+    tell("a member is lost during the first start");
+    members_.clear();
+    doing_ = Doing::waiting;
+    return;
+  }
+  result_.ledger.step_in_flight += in_flight_;
+  in_flight_ = 0;
+  result_.disruptions.push_back({now_, Recovery::none, 0});
+  doing_ = Doing::detecting;
+  busy_until_ = now_ + in_.timer.detection();
+  tell(fmt::format("disruption, {} members are left", member_count()));
+}
+
+// ---- Phase 2
+
+void NaiveJob::timers_end() {
+  if (doing_ == Doing::detecting && busy_until_ == now_) {
+    detected_ = true;
+    result_.disruptions.back().lost = state_.lost();
+  }
+  if (gather_end_ && *gather_end_ == now_) gather_over_ = true;
+}
+
+// ---- Phase 3
+
+void NaiveJob::decide() {
+  judge_candidates();
+  if (detected_) {
+    detection_over();
+  } else if (doing_ == Doing::waiting && ready_count() >= minimum_) {
+    state_.ever_completed() ? recover() : first_start();
+  } else if (free_ == Free::step_committed) {
+    step_boundary();
+  } else if (free_ == Free::write_ended) {
+    after_checkpoint(true);
+  } else if (free_ == Free::configured) {
+    begin_step();
+  }
+  free_ = Free::no;
+  judge_candidates();
+}
+
+void NaiveJob::judge_candidates() {
+  candidates_ = false;
+  if (doing_ != Doing::waiting) {
+    const int outside = ready_outside();
+    candidates_ = outside > 0 && usable(member_count() + outside) > usable(member_count());
+  }
+  if (!candidates_) {
+    gather_end_.reset();
+    gather_over_ = false;
+    return;
+  }
+  const std::optional<Duration> wait = in_.policy.membership->wait();
+  if (!wait || gather_end_) return;
+  gather_end_ = now_ + *wait;
+  gather_over_ = *wait == Duration(0);
+}
+
+void NaiveJob::detection_over() {
+  detected_ = false;
+  if (ready_count() >= minimum_) {
+    recover();
+    return;
+  }
+  tell("waits");
+  members_.clear();
+  doing_ = Doing::waiting;
+}
+
+void NaiveJob::first_start() {
+  const NodeSet members = training_set();
+  const bool warm = in_.scenario.training.warm_start;
+  const int n = static_cast<int>(members.size());
+  begin(state_.plan_for(PlanCause::start, members, StateFrom::storage, committed()), members,
+        warm ? std::vector<NaiveStage>{} : naive_restart_stages(in_, n, true));
+}
+
+void NaiveJob::recover() {
+  LossView view;
+  view.state_complete = state_.complete_state();
+  view.ready_nodes = ready_count();
+  NaiveDisruption& disruption = result_.disruptions.back();
+  disruption.kind = in_.policy.on_loss->decide(view);
+  tell(fmt::format("{} decided, lost {}", name_of(disruption.kind), disruption.lost));
+  if (disruption.kind == Recovery::restart) {
+    restart();
+  } else {
+    recover_in_place();
+  }
+}
+
+void NaiveJob::recover_in_place() {
+  BETHANY_CHECK(result_.disruptions.back().kind == Recovery::in_place,
+                "the reference does not know this recovery");
+  reconfigure(PlanCause::in_place, training_set(),
+              {Blocked::planning, Blocked::communicator, Blocked::transfer});
+}
+
+void NaiveJob::reconfigure(PlanCause cause, const NodeSet& members,
+                           const std::array<Blocked, 3>& buckets) {
+  const int n = static_cast<int>(members.size());
+  const NaiveTarget target = state_.plan_for(cause, members, StateFrom::members, committed());
+  begin(target, members, naive_reconfiguration_stages(in_, n, target.transfer, buckets));
+}
+
+void NaiveJob::restart() {
+  while (committed() > covered_) {
+    result_.ledger.rolled_back += steps_.back().node_ns;
+    result_.samples -= steps_.back().samples;
+    ++result_.steps_discarded;
+    steps_.pop_back();
+  }
+  const NodeSet members = training_set();
+  begin(state_.plan_for(PlanCause::restart, members, StateFrom::storage, committed()), members,
+        naive_restart_stages(in_, static_cast<int>(members.size()), false));
+}
+
+void NaiveJob::step_boundary() {
+  CheckpointView view;
+  view.covered_step = covered_;
+  view.usable_since = usable_since_;
+  view.write_time = in_.timer.checkpoint_write(state_.sizes().checkpoint_bytes, member_count());
+  const CheckpointDue due = in_.policy.checkpoint->next(view);
+  if (committed() < due.step && now_ < due.time) {
+    after_checkpoint(false);
+    return;
+  }
+  covers_ = committed();
+  if (view.write_time > Duration(0)) {
+    doing_ = Doing::writing;
+    busy_until_ = now_ + view.write_time;
+    return;
+  }
+  covered_ = covers_;
+  usable_since_ = now_;
+  tell(fmt::format("checkpoint of step {} at once", covered_));
+  after_checkpoint(true);
+}
+
+void NaiveJob::after_checkpoint(bool written) {
+  const bool may_join = in_.policy.on_loss->recovers_in_place() || written;
+  if (candidates_ && gather_over_ && may_join) {
+    join();
+  } else if (!rebalance()) {
+    begin_step();
+  }
+}
+
+void NaiveJob::join() {
+  const NodeSet members = training_set();
+  const int n = static_cast<int>(members.size());
+  tell(fmt::format("join, now {} nodes", n));
+  if (in_.policy.on_loss->recovers_in_place()) {
+    reconfigure(PlanCause::join, members, {Blocked::join, Blocked::join, Blocked::join});
+  } else {
+    begin(state_.plan_for(PlanCause::join, members, StateFrom::storage, committed()), members,
+          naive_restart_stages(in_, n, false));
+  }
+}
+
+/// Whether a rebalance began (and, if it takes no time, ended).
+bool NaiveJob::rebalance() {
+  const std::optional<std::int64_t> every = in_.policy.rebalance->every_steps();
+  if (!every || committed() - last_plan_or_check_ < *every) return false;
+  const NodeSet members = members_;
+  const NaiveTarget target =
+      state_.plan_for(PlanCause::rebalance, members, StateFrom::members, committed());
+  if (target.transfer.experts_moved == 0) {
+    last_plan_or_check_ = committed();
+    return false;
+  }
+  tell("rebalance");
+  begin(target, members, naive_rebalance_stages(in_, member_count(), target.transfer));
+  return true;
+}
+
+void NaiveJob::begin_step() {
+  doing_ = Doing::stepping;
+  busy_until_ = now_ + naive_step_time(in_, member_count());
+}
+
+void NaiveJob::begin(NaiveTarget target, const NodeSet& members,
+                     const std::vector<NaiveStage>& stages) {
+  BETHANY_CHECK(!members.empty(), "nobody trains");
+  members_ = members;
+  target_ = std::move(target);
+  if (target_.cause != PlanCause::rebalance) {  // all candidates are taken
+    gather_end_.reset();
+    gather_over_ = false;
+  }
+  stages_.clear();
+  for (const NaiveStage& stage : stages) {
+    if (stage.time > Duration(0)) stages_.push_back(stage);
+  }
+  if (stages_.empty()) {
+    configured();
+    begin_step();
+    return;
+  }
+  doing_ = Doing::staging;
+  busy_until_ = now_ + stages_.front().time;
+}
+
+void NaiveJob::configured() {
+  if (!state_.ever_completed()) usable_since_ = now_;  // the checkpoint of step 0
+  state_.complete(target_, members_);
+  last_plan_or_check_ = committed();
+  result_.configurations.push_back({now_, target_.cause, member_count()});
+  tell(fmt::format("{} completed with {} nodes", name_of(target_.cause), member_count()));
+}
+
+int NaiveJob::usable(int nodes) const {
+  return in_.policy.allocation->usable_nodes(state_.shape(nodes), nodes);
+}
+
+/// Whom a start, recovery, restart or join takes: of the ready nodes the lowest ids.
+NodeSet NaiveJob::training_set() const {
+  const auto count = static_cast<std::size_t>(usable(ready_count()));
+  NodeSet members;
+  for (const NodeId node : cluster_.ready()) {
+    if (members.size() < count) members.insert(node);
+  }
+  return members;
+}
+
+int NaiveJob::ready_outside() const {
+  int count = 0;
+  for (const NodeId node : cluster_.ready()) count += members_.count(node) == 0 ? 1 : 0;
+  return count;
+}
+
+}  // namespace
+
+NaiveResult naive_run(const JobInput& input) { return NaiveJob(input).run(); }
+
+}  // namespace bethany

@@ -1,0 +1,102 @@
+#include <variant>
+
+#include "tests/property/naive_state.h"
+
+namespace bethany {
+
+NaiveState::NaiveState(const JobInput& input) : in_(input) {
+  const MoeModel& model = in_.scenario.model;
+  const std::int64_t state = in_.scenario.training.precision.state_bytes();
+  sizes_.dense_bytes = model.dense_parameters * state;
+  sizes_.expert_bytes = model.expert_parameters * state;
+  sizes_.checkpoint_bytes =
+      sizes_.dense_bytes + sizes_.expert_bytes * model.moe_layers * model.experts;
+  makes_plans_ =
+      in_.policy.on_loss->recovers_in_place() || in_.policy.rebalance->every_steps().has_value();
+}
+
+PlacementShape NaiveState::shape(int nodes) const {
+  const Cluster& cluster = in_.scenario.cluster;
+  PlacementShape shape;
+  shape.nodes = nodes;
+  shape.gpus_per_node = cluster.node_type.gpus;
+  shape.slots_per_gpu = cluster.slots_per_gpu;
+  shape.experts = in_.scenario.model.experts;
+  shape.nodes_per_server = cluster.node_type.nodes_per_server();
+  shape.fault_threshold = in_.policy.fault_threshold;
+  return shape;
+}
+
+bool NaiveState::fits_cluster() const {
+  const int nodes = in_.scenario.cluster.nodes;
+  const int usable = in_.policy.allocation->usable_nodes(shape(nodes), nodes);
+  const LoadMatrix loads = in_.routing.observed(0);
+  return !std::holds_alternative<Infeasible>(
+      in_.policy.allocation->allocate(shape(usable), loads.row(0)));
+}
+
+NaiveTarget NaiveState::plan_for(PlanCause cause, const NodeSet& members, StateFrom from,
+                                 std::int64_t committed) {
+  NaiveTarget target;
+  target.cause = cause;
+  if (!makes_plans_) return target;
+  Rng rng = in_.streams.stream("placement", plans_made_++);
+  const auto made = make_plan(*in_.policy.allocation, *in_.policy.placement,
+                              shape(static_cast<int>(members.size())), in_.policy.layer_order,
+                              in_.routing.observed(committed), rng);
+  if (std::holds_alternative<Infeasible>(made)) throw NaiveNoPlan{};
+  target.plan = std::make_shared<const PlacementPlan>(std::get<PlacementPlan>(made));
+
+  const std::vector<NodeId> machines(members.begin(), members.end());
+  Holdings holdings;
+  if (from == StateFrom::members) holdings.plan = plan_.get();
+  for (const NodeId node : machines) {
+    const auto place = place_of_.find(node);
+    const bool holds = from == StateFrom::members && place != place_of_.end();
+    holdings.place_of.push_back(holds ? place->second : -1);
+  }
+  const Binding binding = bind_plan(*target.plan, holdings, sizes_);
+  for (const int machine : binding.machine_of_place) {
+    target.machine_of_place.push_back(machines[static_cast<std::size_t>(machine)]);
+  }
+  target.transfer = binding.summary;
+  return target;
+}
+
+void NaiveState::complete(const NaiveTarget& target, const NodeSet& members) {
+  ever_completed_ = true;
+  configuration_ = members;
+  lost_.clear();
+  plan_ = target.plan;
+  place_of_.clear();
+  holders_.clear();
+  if (!plan_) return;
+  for (int place = 0; place < plan_->nodes; ++place) {
+    const NodeId node = target.machine_of_place[static_cast<std::size_t>(place)];
+    place_of_[node] = place;
+    for (int layer = 0; layer < static_cast<int>(plan_->layers.size()); ++layer) {
+      for (const std::int32_t expert : plan_->node_slots(layer, place)) {
+        if (expert != kVacant) holders_[{layer, expert}].insert(node);
+      }
+    }
+  }
+}
+
+void NaiveState::lose(NodeId node) {
+  if (configuration_.count(node) != 0) lost_.insert(node);
+  place_of_.erase(node);
+  for (auto& [expert, nodes] : holders_) nodes.erase(node);
+}
+
+bool NaiveState::complete_state() const {
+  const MoeModel& model = in_.scenario.model;
+  for (int layer = 0; layer < model.moe_layers; ++layer) {
+    for (int expert = 0; expert < model.experts; ++expert) {
+      const auto holders = holders_.find({layer, expert});
+      if (holders == holders_.end() || holders->second.empty()) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace bethany
