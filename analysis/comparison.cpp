@@ -80,7 +80,7 @@ const RunSummary* find_run(std::span<const RunSummary> runs, std::string_view po
 const RunSummary* best_run(std::span<const RunSummary> runs, const RunSummary* but = nullptr) {
   const RunSummary* best = nullptr;
   for (const auto& run : runs) {
-    if (!run.feasible || &run == but) continue;
+    if (!run.feasible || run.is_bound || &run == but) continue;
     if (best == nullptr || goodput(run) > goodput(*best)) best = &run;
   }
   return best;
@@ -129,8 +129,18 @@ std::string ending(const Comparison& comparison) {
   return text + (unclear ? ": no clear winner." : ".");
 }
 
+/// " It reaches 62 % of ideal, an upper bound." or nothing.
+std::string share_of_bound(std::span<const RunSummary> runs, const RunSummary& leader) {
+  for (const auto& run : runs) {
+    if (!run.feasible || !run.is_bound || goodput(run) <= 0) continue;
+    return fmt::format(" {} reaches {:.3g} % of {}, an upper bound.", leader.policy,
+                       100 * goodput(leader) / goodput(run), run.policy);
+  }
+  return "";
+}
+
 std::string sentence(const RunSummary& leader, const RunSummary& other, const RunSummary* next,
-                     const Comparison& comparison) {
+                     const Comparison& comparison, const std::string& of_bound) {
   const std::string begin = comparison.interval ? "On these traces " : "On this trace ";
   if (goodput(leader) == 0) return begin + "no policy commits a token." + ending(comparison);
   if (goodput(other) == 0) {
@@ -151,7 +161,7 @@ std::string sentence(const RunSummary& leader, const RunSummary& other, const Ru
   }
   const std::string why = difference_in_words(leader, other);
   if (!why.empty()) text += "; the difference is mostly " + why;
-  return text + "." + ending(comparison);
+  return text + "." + of_bound + ending(comparison);
 }
 
 }  // namespace
@@ -187,8 +197,9 @@ std::vector<Comparison> compare_on_one_trace(std::span<const RunSummary> runs,
       throw InputError(unknown_name("baseline", baseline, names));
     }
   } else {
-    const auto first =
-        std::find_if(runs.begin(), runs.end(), [](const RunSummary& run) { return run.feasible; });
+    const auto first = std::find_if(runs.begin(), runs.end(), [](const RunSummary& run) {
+      return run.feasible && !run.is_bound;
+    });
     if (first != runs.end()) base = &*first;
   }
   std::vector<Comparison> comparisons;
@@ -236,13 +247,16 @@ std::string verdict_sentence(std::span<const RunSummary> runs,
   const RunSummary* leader = best_run(runs);
   if (leader == nullptr) return "No policy has a run in this scenario.";
   const RunSummary* next = best_run(runs, leader);
-  if (next == nullptr) return fmt::format("Only {} has a run in this scenario.", leader->policy);
+  if (next == nullptr) {
+    return fmt::format("Only {} has a run in this scenario.", leader->policy) +
+           share_of_bound(runs, *leader);
+  }
   const RunSummary* base =
       comparisons.empty() ? nullptr : find_run(runs, comparisons.front().baseline);
   const bool against_next = base == nullptr || base == leader || base == next || !base->feasible;
   const RunSummary& other = against_next ? *next : *base;
   return sentence(*leader, other, against_next ? nullptr : next,
-                  between(*leader, other, comparisons));
+                  between(*leader, other, comparisons), share_of_bound(runs, *leader));
 }
 
 }  // namespace bethany

@@ -300,7 +300,8 @@ void Narrator::tell_fetches(const ConfigurationCompleted& fact) {
                                 fetch.dense ? " and the dense state" : ""));
   }
   if (fetches.size() > kNamesShown) {
-    texts.push_back(fmt::format("{} others less", fetches.size() - kNamesShown));
+    const std::size_t others = fetches.size() - kNamesShown;
+    texts.push_back(fmt::format("{} other{}", others, others == 1 ? "" : "s"));
   }
   std::string text = "fetched by ";
   for (std::size_t i = 0; i < texts.size(); ++i) text += (i == 0 ? "" : "; ") + texts[i];

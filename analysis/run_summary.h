@@ -17,6 +17,7 @@ namespace bethany {
 /// (analysis/metric.h); what each means stands in analysis/README.md.
 struct RunSummary {
   std::string policy;
+  bool is_bound = false;  // an upper bound such as `ideal`, nothing that can be chosen
   bool feasible = true;
   std::string reason;  // why it is not feasible; nothing below counts then
   Duration horizon{0};

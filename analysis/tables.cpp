@@ -250,6 +250,7 @@ Table runs_table(std::span<const RunResult> runs, std::span<const Comparison> co
   for (const auto& run : runs) rows.push_back(cells_of(run));
   if (runs.empty()) cells_of(RunResult{});
   std::vector<Table::Column> columns;
+  columns.reserve(names.size());
   for (const auto& name : names) columns.push_back({name, Align::left});
   Table table(std::move(columns));
   for (auto& row : rows) table.add(std::move(row));

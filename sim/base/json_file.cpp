@@ -188,7 +188,8 @@ bool is_flat(const JsonNode& array) {
   return true;
 }
 
-void write(const JsonNode& value, const std::string& directory, int indent, std::string& out) {
+void write(const JsonNode& value, const std::string& directory, std::size_t indent,
+           std::string& out) {
   if (!is_container(value)) {
     out += scalar_text(value, directory);
     return;

@@ -38,10 +38,6 @@ int replay_command(const Options& options) {
       options.policy.empty() ? std::vector<std::string>{} : std::vector{options.policy};
   const auto chosen = choose_policies(setup, typed);
   const NamedPolicy named = chosen.front();
-  if (options.policy.empty() && chosen.size() > 1) {
-    say(fmt::format("replaying policy '{}', the first of {}; --policy chooses another", named.name,
-                    chosen.size()));
-  }
   RecordWriter record({.node_names = setup.trace->node_names});
   std::string story;
   Narrator narrator(setup.trace->node_names, [&story](std::string_view line) {
@@ -62,6 +58,10 @@ int replay_command(const Options& options) {
   const RunResult result{summary, context_of(setup)};
   const auto answer = replay_answer(result);
   if (!options.directory.empty()) write_record(options, setup, answer, record.text());
+  if (options.policy.empty() && chosen.size() > 1) {
+    say(fmt::format("replayed policy '{}', the first of {}; --policy chooses another", named.name,
+                    chosen.size()));
+  }
   if (options.events) {
     if (options.output.format == "json") {
       fmt::print(stderr, "{}", story);  // stdout is for the object

@@ -16,7 +16,9 @@ namespace {
 std::string statistics_line(const JsonNode& statistics) {
   const auto text = [&](const char* key) {
     const auto* value = statistics.find(key);
-    return value == nullptr ? std::string("?") : to_line(*value);
+    if (value == nullptr) return std::string("?");
+    return value->kind == JsonNode::Kind::real ? fmt::format("{:.4g}", value->real)
+                                               : to_line(*value);
   };
   return fmt::format("{} nodes, {} joins, {} losses at {} instants, alive mean {} (min {}, max {})",
                      text("nodes"), text("joins"), text("losses"), text("loss_instants"),

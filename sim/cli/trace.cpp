@@ -5,10 +5,10 @@
 #include "sim/base/error.h"
 #include "sim/base/files.h"
 #include "sim/base/object_reader.h"
-#include "sim/base/text.h"
 #include "sim/cli/command.h"
 #include "sim/model/trace_file.h"
 #include "sim/model/trace_text.h"
+#include "traces/generate.h"
 #include "traces/import.h"
 #include "traces/statistics.h"
 
@@ -26,42 +26,34 @@ struct Options {
   OutputOptions output;
 };
 
-/// The importer or generator reads its options as it would from a scenario's trace object.
-template <class Use>
-auto with_options(const std::vector<std::pair<std::string, std::string>>& given, Use&& use) {
+/// Options as a scenario's trace object would have them.
+JsonNode node_of(const std::vector<std::pair<std::string, std::string>>& given) {
   JsonNode node;
   node.kind = JsonNode::Kind::object;
   for (const auto& [key, value] : given) {
+    const auto origin = std::make_shared<const std::string>(fmt::format("{}={}", key, value));
     JsonNode& member = node.member(key);
-    const bool whole = !value.empty() && value.size() < 18 &&
-                       value.find_first_not_of("0123456789") == std::string::npos;
-    char* end = nullptr;
-    const double number = std::strtod(value.c_str(), &end);
-    const bool real = !value.empty() && *end == '\0';
-    if (value.starts_with("[") || value.starts_with("{")) {
-      member = parse_json(value, "--set " + key);
-    } else if (whole) {
-      member = JsonNode::of(static_cast<std::int64_t>(std::stoll(value)));
-    } else {
-      member = real ? JsonNode::of(number) : JsonNode::of(value);
+    try {
+      member = parse_json(value, *origin);
+    } catch (const InputError&) {
+      member = JsonNode::of(value);  // quantities and names need no quotes
     }
     member.line = 0;
-    member.origin = std::make_shared<const std::string>(fmt::format("{} '{}'", key, value));
+    member.origin = origin;
   }
-  ObjectReader reader(node, "");
-  auto result = use(reader);
-  reader.finish();
-  return result;
+  return node;
 }
 
 Trace read(const Options& options) {
   std::vector<std::pair<std::string, std::string>> given;
   if (!options.unit.empty()) given.emplace_back("unit", options.unit);
-  return with_options(given, [&](ObjectReader& reader) {
-    return import_trace(read_input(options.file),
-                        options.file == "-" ? "standard input" : options.file, options.importer,
-                        reader);
-  });
+  const auto node = node_of(given);
+  ObjectReader reader(node, "");
+  auto trace =
+      import_trace(read_input(options.file), options.file == "-" ? "standard input" : options.file,
+                   options.importer, reader);
+  reader.finish();
+  return trace;
 }
 
 int write(const Options& options, const Trace& trace) {
@@ -108,10 +100,6 @@ int check(const Options& options) {
 }
 
 int generate(const Options& options) {
-  const auto* entry = trace_generators().find(options.generator);
-  if (entry == nullptr) {
-    throw InputError(unknown_name("generator", options.generator, trace_generators().names()));
-  }
   std::vector<std::pair<std::string, std::string>> given;
   for (const auto& setting : options.sets) {
     const std::size_t equals = setting.find('=');
@@ -120,9 +108,7 @@ int generate(const Options& options) {
     }
     given.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
   }
-  const auto generator =
-      with_options(given, [&](ObjectReader& reader) { return entry->make(reader); });
-  return write(options, generator->generate(RngStreams(options.seed, 0)));
+  return write(options, generate_trace(options.generator, node_of(given), options.seed));
 }
 
 CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::string& help,

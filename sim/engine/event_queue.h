@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "sim/base/check.h"
 #include "sim/engine/ladder.h"
+#include "sim/engine/preconditions.h"
 
 namespace bethany {
 
@@ -32,7 +32,7 @@ class EventQueue {
   /// `payload` is anything a Payload can be made from; it is made in place.
   template <class Source>
   EventHandle push(SimTime time, int phase, Source&& payload) {
-    BETHANY_CHECK(phase >= 0 && phase < kPhases, "phase {}", phase);
+    if (phase < 0 || phase >= kPhases) fail_phase(phase);
     const std::uint64_t sequence = next_sequence_++;
     const std::uint32_t slot = ladder_.push(time, static_cast<std::uint8_t>(phase), sequence);
     if (slot == payloads_.size()) {
@@ -57,17 +57,17 @@ class EventQueue {
 
   /// The key of the event that pop() would return. Requires: not empty.
   EventKey peek() const {
-    BETHANY_CHECK(!empty(), "peek into an empty event queue");
+    if (empty()) fail_empty_queue("peek");
     return Ladder::key(ladder_.front());
   }
 
   /// Removes the first event and returns it. Requires: not empty.
   Event pop() {
-    BETHANY_CHECK(!empty(), "pop from an empty event queue");
+    if (empty()) fail_empty_queue("pop");
     __builtin_prefetch(&payloads_[ladder_.slot_due_soon()]);
     const LadderEntry& first = ladder_.front();
     std::optional<Payload>& payload = payloads_[first.slot];
-    Event event{Ladder::key(first), *std::move(payload)};
+    Event event{Ladder::key(first), std::move(*payload)};
     payload.reset();
     ladder_.pop();
     return event;

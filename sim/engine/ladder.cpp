@@ -261,8 +261,8 @@ Ladder::Rung& Ladder::new_rung(std::uint64_t start, Cut cut) {
 void Ladder::spread(const LadderEntry* entries, std::size_t count, std::uint64_t last) {
   const auto [start, end] = span_of(entries, count);
   constexpr Cut kOneInstant{0, 2};  // that instant, and what may be pushed for later ones
-  Rung& rung = new_rung(
-      start, start == end ? kOneInstant : choose_cut(entries, count, {start, end, last}));
+  Rung& rung =
+      new_rung(start, start == end ? kOneInstant : choose_cut(entries, count, {start, end, last}));
   rung.last = last;
   for (std::size_t i = 0; i < count; ++i) {
     put(rung, entries[i].time, entries[i].order, entries[i].slot);

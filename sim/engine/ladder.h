@@ -25,10 +25,10 @@ inline bool before(const LadderEntry& a, const LadderEntry& b) {
 /// The order of pending events, without their payloads: a ladder queue. It hands out slots, small
 /// numbers that are used again, under which the caller keeps what belongs to an event.
 ///
-/// Three parts, from the earliest events to the latest. The *bottom* holds what is due next, sorted.
-/// The *rungs* hold events in buckets of equal width, unsorted; a rung below refines one bucket of
-/// the rung above. The *top* holds the far future as it came. Events fall from top to rungs to
-/// bottom as time goes on, each a few times, and only a handful are ever sorted together.
+/// Three parts, from the earliest events to the latest. The *bottom* holds what is due next,
+/// sorted. The *rungs* hold events in buckets of equal width, unsorted; a rung below refines one
+/// bucket of the rung above. The *top* holds the far future as it came. Events fall from top to
+/// rungs to bottom as time goes on, each a few times, and only a handful are ever sorted together.
 class Ladder {
  public:
   Ladder() = default;
@@ -78,8 +78,8 @@ class Ladder {
     return slot < orders_.size() && (orders_[slot] & ~kPhaseMask) == sequence &&
            (sequence & kNotLive) == 0;
   }
-  /// Takes an event out. Requires: holds(slot, …). The slot is handed out again only when its entry
-  /// has been met and dropped.
+  /// Takes an event out. Requires: holds(slot, its sequence). The slot is handed out again only
+  /// when its entry has been met and dropped.
   void cancel(std::uint32_t slot);
 
   std::size_t size() const { return size_; }
@@ -104,7 +104,8 @@ class Ladder {
   static constexpr std::size_t kSplit = 32;   // a larger bucket gets a rung of its own
   static constexpr std::size_t kRungs = 8;    // deeper than this a bucket is sorted as a whole
 
-  /// Entries of one bucket, in the order of pushing; all chunks of a bucket but the newest are full.
+  /// Entries of one bucket, in the order of pushing; all chunks of a bucket but the newest are
+  /// full.
   struct Chunk {
     static constexpr std::uint32_t kEntries = 10;
     std::array<LadderEntry, kEntries> entries;
@@ -126,8 +127,7 @@ class Ladder {
     std::uint32_t next = 0;  // the first bucket not yet emptied into the bottom
 
     std::uint64_t last_of(std::uint32_t bucket) const {
-      return bucket + 1 == count ? last
-                                 : start + ((std::uint64_t{bucket} + 1) << shift) - 1;
+      return bucket + 1 == count ? last : start + ((std::uint64_t{bucket} + 1) << shift) - 1;
     }
   };
 

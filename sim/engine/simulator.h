@@ -43,9 +43,9 @@ class Simulator {
   /// Requires: may_schedule(time, phase).
   template <class Source>
   EventHandle schedule(SimTime time, int phase, Source&& payload) {
-    BETHANY_CHECK(may_schedule(time, phase),
-                  "an event at {} ns, phase {}, scheduled at {} ns, phase {}",
-                  time.time_since_epoch().count(), phase, now_.time_since_epoch().count(), phase_);
+    if (!may_schedule(time, phase)) {
+      fail_time("an event scheduled for", time, phase, now_, phase_);
+    }
     return queue_.push(time, phase, std::forward<Source>(payload));
   }
 
@@ -60,10 +60,9 @@ class Simulator {
   /// Requires: (time, last_phase) is not past; not called from a handler.
   template <class Handler>
   bool run_until(SimTime time, int last_phase, Handler&& handler) {
-    BETHANY_CHECK(last_phase >= 0 && last_phase < kPhases, "phase {}", last_phase);
-    BETHANY_CHECK(!is_past(time, last_phase), "run until {} ns, phase {} from {} ns, phase {}",
-                  time.time_since_epoch().count(), last_phase, now_.time_since_epoch().count(),
-                  phase_);
+    if (last_phase < 0 || last_phase >= kPhases) fail_phase(last_phase);
+    if (is_past(time, last_phase)) fail_time("a run until", time, last_phase, now_, phase_);
+    if (running_) fail_nested_run();
     stopped_ = false;
     while (!queue_.empty()) {
       const EventKey next = queue_.peek();
@@ -79,6 +78,7 @@ class Simulator {
   /// Runs the next event. Returns false when none is pending. Requires: not called from a handler.
   template <class Handler>
   bool step(Handler&& handler) {
+    if (running_) fail_nested_run();
     if (queue_.empty()) return false;
     run_first(handler);
     return true;
@@ -92,8 +92,8 @@ class Simulator {
   SimTime next_time() const { return queue_.empty() ? kNever : queue_.peek().time; }
   std::uint64_t events_run() const { return events_run_; }
 
-  /// Calls `observer` before every event, after the observers added earlier. Observers look on: they
-  /// do not schedule, cancel or stop.
+  /// Calls `observer` before every event, after the observers added earlier. Observers look on:
+  /// they do not schedule, cancel or stop.
   void add_observer(Observer observer) { observers_.push_back(std::move(observer)); }
 
   /// Adds a number made from each event's payload to the digest. Requires: no event has run yet.
@@ -120,7 +120,6 @@ class Simulator {
 
   template <class Handler>
   void run_first(Handler& handler) {
-    BETHANY_CHECK(!running_, "a handler runs the simulator that runs it");
     const Running running(running_);
     auto event = queue_.pop();
     now_ = event.key.time;

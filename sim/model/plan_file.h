@@ -29,9 +29,9 @@ constexpr std::int64_t kLargestPlan = std::int64_t{1} << 28;
 /// Reads a plan (DESIGN §6): a plan file, or the JSON that `place` prints. Experts and nodes count
 /// from 0. Without `gpu_plan` a node's experts are dealt to its GPUs in ascending order, one GPU
 /// after another.
-/// Throws InputError "FILE:LINE: /path: …": unknown version or key, wrong shape, an expert or node
-/// out of range, more experts on a node or GPU than it has slots, `replicas` or `gpu_plan` that
-/// contradict `plan`, an expert without a replica.
+/// Throws InputError "FILE:LINE: /path: ...": unknown version or key, wrong shape, an expert or
+/// node out of range, more experts on a node or GPU than it has slots, `replicas` or `gpu_plan`
+/// that contradict `plan`, an expert without a replica.
 PlanFile read_plan(const JsonNode& node);
 PlanFile parse_plan(std::string_view text, const std::string& name);
 PlanFile read_plan_file(const std::string& path);

@@ -128,9 +128,9 @@ class LeftoverFill {
   std::vector<Waiting> waiting_;
 };
 
-/// Maximum rank overlap as published (papers.md §1.2): groups of c consecutive experts in ascending
-/// order; all experts of group i on every node of S_i; the S_i disjoint, as large as the least
-/// replicated expert of the group allows, the last one cut to the nodes that are left.
+/// Maximum rank overlap as published (papers.md §1.2): groups of c consecutive experts in
+/// ascending order; all experts of group i on every node of S_i; the S_i disjoint, as large as the
+/// least replicated expert of the group allows, the last one cut to the nodes that are left.
 class MaximumRankOverlap final : public Placement {
  public:
   Capabilities capabilities() const override { return {.gives = {kAnyNodeCount}, .needs = {}}; }

@@ -28,17 +28,26 @@ struct RecoveryCurve {
 
 /// Most nodes whose loss sets are enumerated: memory is 2^N bits, work N · 2^N / 64.
 constexpr int kExactNodes = 24;
+/// Most overlapping sets for inclusion-exclusion: work 2^sets · N / 64.
+constexpr int kExactSets = 16;
 
 /// Exact where every component (sets that share nodes) is one set of any size (generating function,
-/// DESIGN §5) or spans at most kExactNodes nodes (enumeration of loss sets): so for any plan of at
-/// most kExactNodes nodes. Empty otherwise. Rational while the counts fit 128 bits (N <= 131, or
-/// fewer losses of more nodes), then in doubles without cancellation.
-/// Requires: every expert has a host; k_max >= 0; `sets` as minimal_host_sets() gives them.
+/// DESIGN §5), has at most kExactSets sets (inclusion-exclusion) or spans at most kExactNodes nodes
+/// (enumeration of loss sets): so for any plan of at most kExactNodes nodes. Empty otherwise.
+/// Rational while the counts fit 128 bits (N <= 131, or fewer losses of more nodes), then in
+/// doubles to about 1e-11. Requires: every expert has a host; k_max >= 0; `sets` as
+/// minimal_host_sets() gives them.
 std::optional<RecoveryCurve> recovery_curve(const PlacementPlan& plan, int k_max);
 std::optional<RecoveryCurve> recovery_curve(int nodes, const std::vector<HostSet>& sets, int k_max);
 
-/// Nodes of the largest component of more than one set; 0 when all sets are disjoint.
-int largest_component(int nodes, const std::vector<HostSet>& sets);
+/// Overlapping sets and the nodes they span.
+struct SetComponent {
+  int nodes = 0;
+  int sets = 0;
+};
+
+/// The component that makes an exact curve impossible, the one of most nodes; empty when none does.
+std::optional<SetComponent> unaffordable_component(int nodes, const std::vector<HostSet>& sets);
 
 __extension__ using UInt128 = unsigned __int128;
 

@@ -107,6 +107,7 @@ RunSummary ideal_bound(const Setup& setup, const std::vector<Policy>& compared,
   if (best == nullptr) return infeasible_run("ideal", "none of the compared policies has a run");
   auto summary = run_bound(*best, sinks);
   summary.policy = "ideal";
+  summary.is_bound = true;
   return summary;
 }
 

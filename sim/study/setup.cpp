@@ -76,7 +76,9 @@ std::optional<Trace> read_raw_trace(ObjectReader& root, std::optional<ObjectRead
   if (reader->has("generator")) {
     reader->raw("file");
     const auto name = reader->choice("generator", trace_generators().names());
-    return trace_generators().find(name)->make(*reader)->generate(streams);
+    auto trace = trace_generators().find(name)->make(*reader)->generate(streams);
+    trace.source = fmt::format("bethany generator {}, options and seed in the scenario", name);
+    return trace;
   }
   reader->raw("generator");
   const auto path = reader->file("file");

@@ -104,10 +104,10 @@ void Job::handle(const TraceSpeaks&) {
   }
   std::vector<std::pair<NodeId, std::uint32_t>> starting;
   const Duration delay = input_.scenario.cluster.startup_delay;
-  const bool ready_now = now == SimTime() || delay == Duration(0);
+  const Duration takes = now == SimTime() ? Duration(0) : delay;
   for (const auto node : instant.joined) {
-    const auto incarnation = roster_.join(node, ready_now);
-    if (!ready_now) starting.emplace_back(node, incarnation);
+    const auto incarnation = roster_.join(node, now, takes);
+    if (takes > Duration(0)) starting.emplace_back(node, incarnation);
   }
   if (!instant.joined.empty()) sink_.take(NodesJoined{now, instant.joined});
   if (!starting.empty()) {
@@ -118,7 +118,6 @@ void Job::handle(const TraceSpeaks&) {
   BETHANY_CHECK(roster_.live() <= input_.scenario.cluster.nodes,
                 "{} nodes are alive in a cluster of {}", roster_.live(),
                 input_.scenario.cluster.nodes);
-  if (cursor_.repetitions() > repetitions_seen_) check_progress();
   schedule_trace();
   request_decision(now);
 }
@@ -154,16 +153,68 @@ void Job::request_decision(SimTime now) {
   simulator_.schedule(now, kJobDecides, Decide{});
 }
 
-void Job::check_progress() {
-  repetitions_seen_ = cursor_.repetitions();
-  const std::int64_t reached = books_.committed() + steps_done_in_flight(simulator_.now());
+/// At the start of a repetition: a state that was there before will come again for ever, as nothing
+/// else is left to happen. Compared with the state after 1, 2, 4, 8, … repetitions (Brent's rule:
+/// finds every cycle with one state kept).
+void Job::check_for_cycle(SimTime now) {
+  const std::int64_t repetition = cursor_.repetitions();
+  if (repetition == repetitions_seen_ || !samples_wanted_) return;
+  repetitions_seen_ = repetition;
+  const std::uint64_t state = state_digest(now);
+  const std::int64_t reached = books_.committed() + steps_done_in_flight(now);
   if (reached > best_step_) {
     best_step_ = reached;
-    repetition_of_progress_ = repetitions_seen_;
-  } else if (samples_wanted_ && repetitions_seen_ - repetition_of_progress_ >= 2) {
+    repetition_of_best_ = repetition;
+  }
+  // A policy that draws random numbers never comes to the same state twice: patience decides.
+  constexpr std::int64_t kPatience = 1000;
+  if ((repetition > 1 && state == anchor_) || repetition - repetition_of_best_ >= kPatience) {
     failure_ = never_finishes();
     simulator_.stop();
   }
+  if ((repetition & (repetition - 1)) == 0) anchor_ = state;
+}
+
+/// Everything the future of the run depends on, times relative to `now`. Requires: no rounds in
+/// flight.
+std::uint64_t Job::state_digest(SimTime now) const {
+  Digest digest;
+  const auto add = [&](auto value) { digest.add(static_cast<std::int64_t>(value)); };
+  const auto add_configuration = [&](const Configuration& configuration) {
+    add(configuration.nodes);
+    for (const auto node : configuration.machine_of_place) add(node.value);
+    if (!configuration.plan) return;
+    for (const auto& layer : configuration.plan->layers) {
+      for (const auto expert : layer.expert_of_slot) add(expert);
+    }
+  };
+  add(state_);
+  add(work_.kind);
+  add(work_.stage);
+  if (work_.kind == Work::Kind::steps) {
+    add(((now - work_.from) % work_.step_time).count());
+  } else if (work_.kind != Work::Kind::none) {
+    add((work_.to - now).count());
+  }
+  for (const auto& stage : stages_) add(stage.time.count());
+  add(books_.committed() + steps_done_in_flight(now));
+  add(books_.covered());
+  add(books_.samples() + steps_done_in_flight(now) * planner_.samples_per_step(roster_.members()));
+  add(books_.committed() - plan_checked_at_);
+  add(started_);
+  if (started_) {
+    const auto due = checkpoint_due();
+    add(due.step);
+    add(due.time == kNever ? -1 : std::max(Duration(0), due.time - now).count());
+  }
+  if (state_ == State::detecting) add((detecting_since_ - now).count());
+  add(gathered_);
+  add(gathering_ ? (gather_over_at_ - now).count() : -1);
+  add(planner_.random_decisions());
+  add_configuration(current_);
+  add_configuration(pending_);
+  roster_.add_to(digest, now);
+  return digest.value();
 }
 
 void Job::lose_members(const Loss& loss) {
@@ -352,12 +403,12 @@ void Job::finish(SimTime horizon) {
     cut_work(roster_.members());  // what is in flight ends as it does at a loss
   }
   if (disruption_open_) {
-    sink_.take(RecoveryDecided{.time = horizon,
-                               .disruption = disruptions_,
-                               .recovery = Recovery::none,
-                               .lost = state_ == State::detecting ? lost_since_completed_
-                                                                  : lost_when_detected_,
-                               .nodes = roster_.members()});
+    sink_.take(RecoveryDecided{
+        .time = horizon,
+        .disruption = disruptions_,
+        .recovery = Recovery::none,
+        .lost = state_ == State::detecting ? lost_since_completed_ : lost_when_detected_,
+        .nodes = roster_.members()});
   }
   const Ledger& ledger = books_.close(horizon);
   sink_.take(RunEnded{.horizon = horizon,

@@ -10,6 +10,7 @@ void Job::handle(const Decide&) {
   const SimTime now = simulator_.now();
   decision_requested_ = false;
   books_.advance(now);
+  if (cursor_.repetitions() > repetitions_seen_) unroll_rounds(now);
   if (state_ == State::waiting) try_to_begin(now);
   if (state_ == State::detecting && detection_over_) {
     detection_over_ = false;
@@ -34,6 +35,7 @@ void Job::handle(const Decide&) {
     sink_.take(WaitBegan{now, roster_.ready(), planner_.minimum_nodes()});
   }
   wait_announced_ = waits;
+  check_for_cycle(now);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -214,7 +216,8 @@ void Job::update_candidates(SimTime now) {
         gathered_ = true;
       } else {
         gathering_ = true;
-        gather_handle_ = simulator_.schedule(now + *wait_, kTimersEnd, GatherOver{});
+        gather_over_at_ = now + *wait_;
+        gather_handle_ = simulator_.schedule(gather_over_at_, kTimersEnd, GatherOver{});
       }
     }
   } else {
@@ -333,8 +336,7 @@ void Job::begin_steps(SimTime now) {
       input_.step_by_step || (gathered_ && input_.policy.on_loss->recovers_in_place());
   // A write of 0 ns ends in phase 3, after the losses of its instant: it is no part of a round.
   const Duration write = planner_.checkpoint_write(current_.nodes);
-  const bool fresh =
-      counter == books_.covered() && now == usable_since_ && write > Duration(0);
+  const bool fresh = counter == books_.covered() && now == usable_since_ && write > Duration(0);
   if (!one_by_one && !gathered_ && fresh && until_checkpoint < std::min(limit, wanted)) {
     // The write after the last step wanted does not happen.
     std::int64_t rounds = std::min(limit, wanted - 1) / until_checkpoint;

@@ -82,7 +82,8 @@ class Job {
 
   void schedule_trace();
   void request_decision(SimTime now);
-  void check_progress();
+  void check_for_cycle(SimTime now);
+  std::uint64_t state_digest(SimTime now) const;
   std::string never_finishes() const;
   void lose_members(const Loss& loss);
 
@@ -134,8 +135,9 @@ class Job {
   bool reached_ = false;
   std::optional<std::string> failure_;
   std::int64_t repetitions_seen_ = 0;
-  std::int64_t repetition_of_progress_ = 0;
-  std::int64_t best_step_ = 0;
+  std::uint64_t anchor_ = 0;    // the state at the start of an earlier repetition
+  std::int64_t best_step_ = 0;  // the highest step counter at the start of a repetition
+  std::int64_t repetition_of_best_ = 0;
 
   State state_ = State::waiting;
   bool decision_requested_ = false;
@@ -163,6 +165,7 @@ class Job {
   bool gathering_ = false;
   bool gathered_ = false;
   EventHandle gather_handle_{};
+  SimTime gather_over_at_{};
 };
 
 }  // namespace bethany

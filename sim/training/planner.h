@@ -40,6 +40,9 @@ class Planner {
                                                const std::vector<int>& place_of_machine);
   Configuration without_plan(int nodes) const;
 
+  /// How many plans drew random numbers so far: the next such plan differs from the last.
+  std::uint64_t random_decisions() const { return draws_random_ ? decisions_ : 0; }
+
   /// Whether a new plan would come out as the one made after `earlier` steps, without making it.
   bool same_plan(std::int64_t earlier, std::int64_t later) const;
 

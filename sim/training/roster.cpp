@@ -5,14 +5,15 @@ namespace bethany {
 Roster::Roster(std::size_t node_count)
     : nodes_(node_count), members_(node_count), pool_(node_count) {}
 
-std::uint32_t Roster::join(NodeId node, bool ready_now) {
+std::uint32_t Roster::join(NodeId node, SimTime now, Duration delay) {
   auto& entry = nodes_[node.index()];
   BETHANY_CHECK(!entry.alive, "node {} joins twice", node.value);
   entry.alive = true;
   entry.place = -1;
   ++entry.incarnation;
   ++live_;
-  if (ready_now) pool_.insert(node);
+  entry.ready_at = now + delay;
+  if (delay == Duration(0)) pool_.insert(node);
   return entry.incarnation;
 }
 
@@ -95,6 +96,17 @@ void Roster::complete(const Configuration& configuration) {
   holders_ = configuration.machine_of_place;
   for (std::size_t place = 0; place < holders_.size(); ++place) {
     nodes_[holders_[place].index()].place = static_cast<std::int32_t>(place);
+  }
+}
+
+void Roster::add_to(Digest& digest, SimTime now) const {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const NodeId node(static_cast<std::int32_t>(i));
+    const auto& entry = nodes_[i];
+    const bool ready = members_.contains(node) || pool_.contains(node);
+    digest.add((entry.alive ? 1 : 0) + (ready ? 2 : 0) + (members_.contains(node) ? 4 : 0));
+    digest.add(entry.place);
+    if (entry.alive && !ready) digest.add((entry.ready_at - now).count());
   }
 }
 

@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "sim/base/digest.h"
 #include "sim/training/books.h"
 #include "sim/training/node_set.h"
 #include "sim/training/planner.h"
@@ -14,9 +15,9 @@ class Roster {
  public:
   explicit Roster(std::size_t node_count);
 
-  /// A machine arrives; ready at once or after its startup delay. Returns its incarnation: a name
-  /// may come back, and what was started for its former self must not count.
-  std::uint32_t join(NodeId node, bool ready_now);
+  /// A machine arrives and is ready `delay` later. Returns its incarnation: a name may come back,
+  /// and what was started for its former self must not count.
+  std::uint32_t join(NodeId node, SimTime now, Duration delay);
   /// Its startup delay is over. False when that incarnation is gone.
   bool become_ready(NodeId node, std::uint32_t incarnation);
 
@@ -44,10 +45,14 @@ class Roster {
   /// The members have reached this configuration: they hold its places, nobody else holds anything.
   void complete(const Configuration& configuration);
 
+  /// Adds everything that the future of a run depends on, times relative to `now`.
+  void add_to(Digest& digest, SimTime now) const;
+
  private:
   struct Node {
     bool alive = false;
     std::uint32_t incarnation = 0;
+    SimTime ready_at{};
     std::uint64_t member_since = 0;  // stamp of when it became a member
     std::uint64_t part_of = 0;       // stamp of the completed configuration it was in when it left
     std::int32_t place = -1;

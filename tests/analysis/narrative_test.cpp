@@ -156,6 +156,25 @@ TEST_CASE("fetches that the plans do not explain are told in sum only") {
   CHECK(text.find("fetched by") == std::string::npos);
 }
 
+TEST_CASE("of very many nodes that fetch, those that fetch most are told") {
+  Recorder r(false);
+  // All hold expert 0; then all but one expert 1: nine nodes fetch one state each.
+  r.add(ConfigurationCompleted{second(0),
+                               PlanCause::start,
+                               10,
+                               plan({0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 1),
+                               nodes({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}),
+                               {}});
+  r.add(ConfigurationCompleted{
+      second(5),
+      PlanCause::rebalance,
+      10,
+      plan({0, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 2),
+      nodes({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}),
+      {.experts_moved = 9, .dense_copies = 0, .total_bytes = 9, .busiest_port_bytes = 1}});
+  CHECK(told(r.events).find("; node 8: 1 expert state; 1 other\n") != std::string::npos);
+}
+
 TEST_CASE("long lists of nodes are cut") {
   Recorder r(false);
   std::vector<int> many;

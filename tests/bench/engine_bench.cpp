@@ -6,8 +6,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "sim/engine/event_queue.h"
+#include "sim/engine/simulator.h"
 
 namespace bethany {
 namespace {
@@ -102,12 +103,9 @@ std::vector<Distribution> distributions() {
   const auto triangular = [](double u) { return 1.5 * std::sqrt(u); };
   const auto constant = [](double) { return 1.0; };
   const auto burst = [](double u) { return 60.0 + 600 * u; };
-  return {{"exponential", {exponential, 0}},
-          {"uniform", {uniform, 0}},
-          {"bimodal", {bimodal, 0}},
-          {"triangular", {triangular, 0}},
-          {"constant", {constant, 0}},
-          {"burst", {burst, 60'000'000'000}}};
+  return {{"exponential", {exponential, 0}}, {"uniform", {uniform, 0}},
+          {"bimodal", {bimodal, 0}},         {"triangular", {triangular, 0}},
+          {"constant", {constant, 0}},       {"burst", {burst, 60'000'000'000}}};
 }
 
 /// What the hold model sees of an event, whichever queue it comes from.
@@ -117,9 +115,7 @@ struct Seen {
   std::int64_t number;
 };
 
-std::int64_t number_of(const Payload& payload) {
-  return std::get<StepEnded>(payload).step;
-}
+std::int64_t number_of(const Payload& payload) { return std::get<StepEnded>(payload).step; }
 
 struct Ours {
   EventQueue<Payload> queue;
@@ -216,6 +212,32 @@ bool compare(const Distribution& distribution, std::size_t pending, bool quick) 
   return equal;
 }
 
+/// Nanoseconds per event of a whole simulator: `pending` timers that set themselves again.
+void simulate(const Distribution& distribution, std::size_t pending, bool quick) {
+  Simulator<Payload> simulator;
+  XorShift random;
+  const auto handler = [&](const EventKey& key, Payload&& payload) {
+    const std::int64_t now = key.time.time_since_epoch().count();
+    simulator.schedule(at(Duration(distribution.increments.after(now, random.next()))), 2,
+                       StepEnded{number_of(payload) + 1, 1, 2});
+  };
+  for (std::size_t i = 0; i < pending; ++i) {
+    const std::int64_t first = distribution.increments.after(0, random.next());
+    simulator.schedule(at(Duration(first)), 2, StepEnded{0, 1, 2});
+  }
+  const std::size_t turns = quick ? 1 : 9;
+  const std::size_t events = quick ? 1000 : std::max<std::size_t>(pending, 100'000);
+  std::vector<double> times;
+  for (std::size_t turn = 0; turn <= turns; ++turn) {
+    const auto start = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < events; ++i) simulator.step(handler);
+    const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
+    if (turn > 0) times.push_back(spent.count() / static_cast<double>(events));
+  }
+  fmt::print("{:>9}  {:<12} {:>9.1f} {:>9} {:>7}   {:016x}\n", pending, distribution.name,
+             median(times), "", "", simulator.digest());
+}
+
 int run(bool quick) {
   fmt::print("hold model, {}-byte payload; ns per hold, ratio = priority_queue / EventQueue\n",
              sizeof(Payload));
@@ -228,6 +250,11 @@ int run(bool quick) {
     for (const Distribution& distribution : distributions()) {
       equal = compare(distribution, pending, quick) && equal;
     }
+  }
+  fmt::print(
+      "\na whole simulator: events that schedule their successor; ns per event, run digest\n");
+  for (const std::size_t pending : quick ? sizes : std::vector<std::size_t>{8, 1000, 100'000}) {
+    simulate(distributions().front(), pending, quick);
   }
   return equal ? 0 : 1;
 }

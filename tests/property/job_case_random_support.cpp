@@ -154,8 +154,8 @@ void draw_end(Dice& dice, JobCase& job) {
     job.until_ms = 1000 * dice.between(1, 2 * job.trace_end_ms / 1000);
     job.at_end = dice.one_of<AtEnd>({AtEnd::hold, AtEnd::hold, AtEnd::stop, AtEnd::repeat});
   } else if (what < 8) {
-    job.until_samples = dice.between(1, 40 * per_step);
     job.at_end = dice.one_of<AtEnd>({AtEnd::hold, AtEnd::stop, AtEnd::repeat});
+    job.until_samples = dice.between(1, (job.at_end == AtEnd::repeat ? 4 : 40) * per_step);
   } else if (what < 9) {
     job.until_tokens = dice.between(1, 16 * 40 * per_step);
     job.at_end = dice.one_of<AtEnd>({AtEnd::hold, AtEnd::stop});

@@ -171,6 +171,24 @@ TEST_CASE("the job comes to what the reference says on random cases") {
               from_environment("BETHANY_JOB_CASES", 12'000));
 }
 
+TEST_CASE("a job that is given up on a repeated trace never finishes") {
+  int given_up = 0;
+  for (std::uint64_t number = 0; number < 4000; ++number) {
+    JobCase job = random_job(9, number);
+    if (job.at_end != AtEnd::repeat || !job.until_samples) continue;
+    *job.until_samples *= 10;
+    if (!facts_of(BuiltJob(job).input(false)).result.infeasible) continue;
+    ++given_up;
+    // With a horizon the reference does not ask whether the samples can be reached.
+    JobCase patient = job;
+    patient.until_ms = 400 * job.trace_end_ms;
+    const NaiveResult naive = naive_run(BuiltJob(patient).input(true));
+    INFO("case " << number << "\n" << text_of(job));
+    CHECK((naive.infeasible || naive.samples < *job.until_samples));
+  }
+  CHECK(given_up > 50);
+}
+
 TEST_CASE("the job comes to what the reference says on very many random cases", "[.slow]") {
   check_cases(from_environment("BETHANY_JOB_SEED", 2), 0,
               from_environment("BETHANY_JOB_CASES", 200'000));

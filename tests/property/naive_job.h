@@ -51,7 +51,7 @@ struct NaiveResult {
 ///   or the horizon.
 ///
 /// Requires: a StepTimer that does not look at traffic or at bytes, `time` or `samples` as `until`
-/// or a run that ends with the trace.
+/// or a run that ends with the trace; few samples when the trace is repeated.
 NaiveResult naive_run(const JobInput& input);
 
 }  // namespace bethany

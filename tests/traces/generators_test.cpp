@@ -209,8 +209,11 @@ TEST_CASE("spot: joins keep the recording's rhythm") {
 
 TEST_CASE("the committed sample is what the generator draws") {
   const std::string path = BETHANY_SOURCE_DIR "/traces/samples/spot-sample.jsonl";
-  const auto drawn =
-      write_trace(generated("spot", R"({"nodes":16,"length":"12h","loss_gap_median":"564s"})", 1));
+  // Half of p3's pool, so half of its loss instants, and no bulk above 3.
+  const auto drawn = write_trace(generated("spot",
+                                           R"({"nodes":16,"initial":16,"length":"12h",)"
+                                           R"("loss_gap_median":"564s","loss_sizes":[39,13,7]})",
+                                           1));
   if (std::getenv("BETHANY_UPDATE_GOLDEN") != nullptr) {
     std::ofstream(path, std::ios::binary) << drawn;
   }
@@ -221,5 +224,5 @@ TEST_CASE("the committed sample is what the generator draws") {
   CHECK(drawn.size() < 60'000);
   const Trace sample = read_trace(committed.str(), path);
   CHECK(sample.source.find("seed 1") != std::string::npos);
-  CHECK(world_at(sample, seconds(0)).size() == 9);
+  CHECK(world_at(sample, seconds(0)).size() == 16);
 }

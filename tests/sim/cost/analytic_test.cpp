@@ -116,7 +116,8 @@ TEST_CASE("restarts and checkpoints of the published set-ups take the worked-out
     const std::int64_t state = find_model(row.model)->parameters() * Precision{}.state_bytes();
     CHECK(static_cast<double>(state) / 1e9 == Approx(row.state_gb).margin(5e-5));
     CHECK(to_seconds(timer.checkpoint_write(state, 10)) == Approx(row.save_s).margin(0.05));
-    const auto load = timer.load({.nodes = 10, .checkpoint_bytes = state, .total_bytes = 3 * state});
+    const auto load =
+        timer.load({.nodes = 10, .checkpoint_bytes = state, .total_bytes = 3 * state});
     CHECK(to_seconds(load) == Approx(row.load_s).margin(0.005));
     const auto by_rank = test.make("{}").timer->load(
         {.nodes = 10, .checkpoint_bytes = state, .total_bytes = 3 * state});

@@ -17,14 +17,19 @@ namespace {
 std::uint64_t allocations = 0;  // tests run in one thread
 }  // namespace
 
-void* operator new(std::size_t bytes) {
+// All forms that the library calls are replaced together: memory is freed by what allocated it.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   ++allocations;
-  void* memory = std::malloc(bytes == 0 ? 1 : bytes);
+  return std::malloc(bytes == 0 ? 1 : bytes);
+}
+void* operator new(std::size_t bytes) {
+  void* memory = operator new(bytes, std::nothrow);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 
 namespace bethany {
 namespace {

@@ -1,8 +1,8 @@
 // The queue beside a std::set of keys: whatever is pushed, popped and cancelled, both agree.
 
+#include <rapidcheck.h>
 #include <cmath>
 #include <functional>
-#include <rapidcheck.h>
 #include <set>
 #include <string>
 #include <vector>
@@ -76,10 +76,8 @@ std::vector<Distribution> distributions() {
       {"none", [](Rng&) { return std::int64_t{0}; }},
       {"bursts on a grid",
        [](Rng& rng) { return 60'000'000'000 * static_cast<std::int64_t>(rng.below(4)); }},
-      {"each scale alike",
-       [](Rng& rng) { return std::int64_t{1} << rng.below(45); }},
-      {"into the past",
-       [](Rng& rng) { return static_cast<std::int64_t>(rng.below(1000)) - 700; }},
+      {"each scale alike", [](Rng& rng) { return std::int64_t{1} << rng.below(45); }},
+      {"into the past", [](Rng& rng) { return static_cast<std::int64_t>(rng.below(1000)) - 700; }},
   };
 }
 
@@ -148,8 +146,8 @@ TEST_CASE("cancelling nearly everything, again and again, keeps the order") {
 TEST_CASE("any short history of pushes, pops and cancels agrees with a sorted set") {
   // Times near each other and 16 operations a unit of size: many ties, and shrinks to the essence.
   const bool holds = rc::check("short histories", [] {
-    const auto codes = *rc::gen::scale(4.0, rc::gen::container<std::vector<int>>(
-                                                rc::gen::inRange(0, 4000)));
+    const auto codes =
+        *rc::gen::scale(4.0, rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 4000)));
     Twins twins;
     for (const int code : codes) {
       if (code < 2400) {

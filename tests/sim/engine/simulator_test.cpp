@@ -81,8 +81,7 @@ TEST_CASE("what a handler schedules for the same instant runs in it, in its phas
     simulator.schedule(ns(10), 2, "timer");
     simulator.schedule(ns(10), 1, "same phase");
   });
-  CHECK(seen ==
-        std::vector<std::string>{"first", "second", "same phase", "timer", "decide"});
+  CHECK(seen == std::vector<std::string>{"first", "second", "same phase", "timer", "decide"});
 }
 
 TEST_CASE("what a handler schedules beyond the end waits for the next run") {
@@ -206,9 +205,8 @@ TEST_CASE("payloads that can only be moved reach the handler") {
   Simulator<std::unique_ptr<int>> simulator;
   simulator.schedule(ns(1), 0, std::make_unique<int>(7));
   std::unique_ptr<int> kept;
-  simulator.step([&](const EventKey&, std::unique_ptr<int>&& payload) {
-    kept = std::move(payload);
-  });
+  simulator.step(
+      [&](const EventKey&, std::unique_ptr<int>&& payload) { kept = std::move(payload); });
   REQUIRE(kept != nullptr);
   CHECK(*kept == 7);
 }

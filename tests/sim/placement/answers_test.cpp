@@ -187,6 +187,14 @@ TEST_CASE("recover prints the curve, the witness and whether the slots suffice")
   CHECK(results[7].find("capacity")->boolean);
 }
 
+TEST_CASE("as many slots as experts are capacity enough") {
+  RecoverRequest at;
+  at.plan = naive::plan("spread", 3, 2, {3, 3});
+  at.failed_first = at.failed_last = 2;
+  const auto json = recover_json(std::get<RecoverAnswer>(answer_recover(at)));
+  CHECK(json.find("results")->items[0].find("capacity")->boolean);
+}
+
 TEST_CASE("recover answers for each layer when asked") {
   auto place = request();
   place.loads = LoadMatrix(2, 8);
@@ -216,11 +224,17 @@ TEST_CASE("recover refuses more losses than nodes, and says where exact counting
 
   auto place = request();
   place.nodes = 40;
+  place.slots_per_node = 1;
   place.placement = "random";
+  place.loads = LoadMatrix(3, 8);
+  std::fill(place.loads.values.begin(), place.loads.values.end(), 1);
   at.plan = std::get<PlaceAnswer>(answer_place(place)).plan;
   at.failed_first = at.failed_last = 2;
-  const auto reason = std::get<Infeasible>(answer_recover(at)).reason;
-  CHECK(reason.find("loss sets are enumerated for up to 24") != std::string::npos);
+  CHECK(std::get<Infeasible>(answer_recover(at)).reason ==
+        "the exact recovery probability is not affordable: 24 host sets overlap and span 40 nodes; "
+        "the limits are 16 sets or 24 nodes, and this version does not sample");
+  at.plan.layers.resize(2);
+  CHECK(std::holds_alternative<RecoverAnswer>(answer_recover(at)));
 }
 
 }  // namespace

@@ -226,6 +226,8 @@ TEST_CASE("a newcomer fetches the dense state too") {
   const auto plan = plan_of({{0}, {0}}, 1);
   const auto binding = bind_plan(plan, {.plan = &plan, .place_of = {-1, 1}}, kSizes);
   CHECK(binding.machine_of_place == std::vector<int>{0, 1});
+  REQUIRE(binding.transfers.size() == 2);
+  CHECK(binding.transfers[0].expert == -1);  // the larger first
   CHECK(binding.summary.dense_copies == 1);
   CHECK(binding.summary.experts_moved == 1);
   CHECK(binding.summary.busiest_port_bytes == 1010);

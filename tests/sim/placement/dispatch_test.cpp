@@ -196,6 +196,20 @@ TEST_CASE("rows between GPUs of a node are inside") {
   CHECK(skewed.sent_outside == Rows{0, 0, 0, 0});
 }
 
+TEST_CASE("what a node keeps is its share rounded down") {
+  // Two nodes of two GPUs; the one expert on GPUs 1 and 3. 5 rows on GPU 0, 5 on GPU 2: of node 0's
+  // surplus 5 and residual 5 of 10 it keeps 2.5, so 2; GPU 1 takes 3 from node 1, and the like.
+  const auto shape = naive::shape(2, 2, 1, 2);
+  const LayerPlan plan{.replicas = {2}, .expert_of_slot = {kVacant, 0, kVacant, 0}};
+  const auto traffic =
+      naive::part(dispatches(), "lazarus")->dispatch(shape, plan, Rows{5, 0, 5, 0}, Loads{1});
+  CHECK(traffic.computed == Rows{0, 5, 0, 5});
+  CHECK(traffic.sent_inside == Rows{2, 0, 2, 0});
+  CHECK(traffic.received_inside == Rows{0, 2, 0, 2});
+  CHECK(traffic.sent_outside == Rows{3, 0, 3, 0});
+  CHECK(traffic.received_outside == Rows{0, 3, 0, 3});
+}
+
 TEST_CASE("odd rows of many experts do not gather on the first ranks") {
   // 64 experts with one replica on each of 8 ranks; each expert has 9 rows: one odd row each.
   const auto shape = naive::shape(8, 64, 64);

@@ -150,6 +150,15 @@ TEST_CASE("leftover replicas go to the expert with fewest hosts on the emptiest 
   CHECK(naive::hosts(wide) == std::vector<std::uint32_t>{0b0011, 0b0111, 0b1100});
 }
 
+TEST_CASE("leftover replicas step by step") {
+  // Three nodes of four slots, counts 1, 4, 7: node 0 begins with one of each. Then, as
+  // expert:node, 1:1, 2:2 (both had one host), 1:2, 2:1 (two hosts), now all nodes host both: 1:1,
+  // 2:2, 2:0, 2:1, 2:2, each time the emptiest, the lowest first.
+  const auto plan = naive::plan("mro", 3, 4, {1, 4, 7});
+  CHECK(plan.layers[0].expert_of_slot ==
+        std::vector<std::int32_t>{0, 1, 2, 2, 1, 2, 1, 2, 2, 1, 2, 2});
+}
+
 TEST_CASE("spread goes round robin, compact fills node after node, both in ascending order") {
   CHECK(naive::plan("spread", 3, 3, {4, 2, 3}).layers[0].expert_of_slot ==
         std::vector<std::int32_t>{1, 2, 0, 1, 2, 0, 2, 0, 0});

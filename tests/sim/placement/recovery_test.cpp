@@ -203,6 +203,48 @@ TEST_CASE("exact counts and doubles agree where both are possible") {
   }
 }
 
+/// Sets of `size` consecutive nodes, each beginning `step` after the one before.
+std::vector<HostSet> overlapping(int count, int size, int step) {
+  std::vector<HostSet> sets;
+  for (std::int32_t i = 0; i < count; ++i) {
+    sets.emplace_back();
+    for (std::int32_t j = 0; j < size; ++j) sets.back().push_back(i * step + j);
+  }
+  return sets;
+}
+
+TEST_CASE("few overlapping sets of many nodes are counted by inclusion and exclusion") {
+  // By brute force, where that is possible.
+  const auto small = overlapping(6, 7, 2);
+  std::vector<std::uint32_t> masks;
+  for (const auto& set : small) masks.push_back(mask_of(set));
+  const auto counts = survivor_counts(18, small, 18);
+  REQUIRE(counts.has_value());
+  CHECK(std::vector<std::int64_t>(counts->begin(), counts->end()) == naive::survivors(18, masks));
+
+  // 120 nodes in 10 sets, exactly and in doubles: a node more that is in no set.
+  const auto large = overlapping(10, 30, 10);
+  const auto exact = recovery_curve(131, large, 131);
+  const auto doubles = recovery_curve(132, large, 132);
+  REQUIRE(exact.has_value());
+  REQUIRE(doubles.has_value());
+  for (int k = 1; k <= 131; ++k) {
+    const auto i = static_cast<std::size_t>(k);
+    const double expected =
+        (exact->probability[i] * (132 - k) + exact->probability[i - 1] * k) / 132;
+    REQUIRE(doubles->probability[i] == Approx(expected).margin(1e-11));
+  }
+
+  // Two sets by hand: C(n,k) less 2 C(n-600, k-600), plus those that lose all 900 nodes.
+  const auto two = recovery_curve(1000, overlapping(2, 600, 300), 1000);
+  for (int k = 600; k <= 1000; ++k) {
+    const double one = std::exp(log_choose(400, k - 600) - log_choose(1000, k));
+    const double both = k < 900 ? 0 : std::exp(log_choose(100, k - 900) - log_choose(1000, k));
+    REQUIRE(two->probability[static_cast<std::size_t>(k)] ==
+            Approx(1 - 2 * one + both).margin(1e-11));
+  }
+}
+
 TEST_CASE("few losses of many nodes are counted exactly") {
   const auto counts = survivor_counts(100000, disjoint({2, 3}), 3);
   REQUIRE(counts.has_value());
@@ -211,15 +253,20 @@ TEST_CASE("few losses of many nodes are counted exactly") {
   CHECK((*counts)[3] == static_cast<UInt128>(n * (n - 1) / 2 * (n - 2) / 3 - (n - 2) - 1));
 }
 
-TEST_CASE("what is neither disjoint nor small has no exact answer, and says how large it is") {
+TEST_CASE("overlap of many sets over many nodes has no exact answer, and says how large it is") {
   std::vector<HostSet> chain;
   for (std::int32_t i = 0; i < 24; ++i) chain.push_back({i, i + 1});
   CHECK_FALSE(recovery_curve(40, chain, 3).has_value());
   CHECK_FALSE(survivor_counts(40, chain, 3).has_value());
-  CHECK(largest_component(40, chain) == 25);
-  chain.pop_back();
-  CHECK(largest_component(40, chain) == 24);
+  const auto worst = unaffordable_component(40, chain);
+  REQUIRE(worst.has_value());
+  CHECK(worst->nodes == 25);
+  CHECK(worst->sets == 24);
+  chain.pop_back();  // 24 nodes
   CHECK(recovery_curve(40, chain, 3).has_value());
+  CHECK_FALSE(unaffordable_component(40, chain).has_value());
+  CHECK(recovery_curve(400, overlapping(16, 20, 10), 3).has_value());
+  CHECK_FALSE(recovery_curve(400, overlapping(17, 20, 10), 3).has_value());
 }
 
 TEST_CASE("24 nodes are enumerated: a ring of pairs survives what has no two neighbours lost") {

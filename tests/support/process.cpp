@@ -1,0 +1,72 @@
+#include "tests/support/process.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+namespace bethany::test {
+
+TemporaryDirectory::TemporaryDirectory() {
+  std::string pattern =
+      (std::filesystem::temp_directory_path() / ("bethany-" + std::string(6, 'X'))).string();
+  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
+  path_ = pattern;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+std::string TemporaryDirectory::write(const std::string& name, const std::string& text) const {
+  const auto path = path_ + "/" + name;
+  std::ofstream(path, std::ios::binary) << text;
+  return path;
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+ProcessResult run_process(const std::vector<std::string>& arguments, const std::string& input) {
+  const TemporaryDirectory scratch;
+  const auto in = scratch.write("in", input);
+  const auto out = scratch.path() + "/out";
+  const auto err = scratch.path() + "/err";
+  const pid_t child = fork();
+  if (child == 0) {
+    std::vector<char*> argv;
+    for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    if (std::freopen(in.c_str(), "r", stdin) == nullptr ||
+        std::freopen(out.c_str(), "w", stdout) == nullptr ||
+        std::freopen(err.c_str(), "w", stderr) == nullptr) {
+      _exit(126);
+    }
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ProcessResult result;
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  result.out = read_text(out);
+  result.err = read_text(err);
+  return result;
+}
+
+ProcessResult bethany_command(std::vector<std::string> arguments, const std::string& input) {
+  arguments.insert(arguments.begin(), BETHANY_BINARY);
+  return run_process(arguments, input);
+}
+
+}  // namespace bethany::test
