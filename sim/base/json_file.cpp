@@ -88,8 +88,9 @@ class TreeBuilder {
     object.members.push_back({std::move(key), {}});
     return true;
   }
-  bool parse_error(std::size_t, const std::string& token, const nlohmann::json::exception&) {
-    const bool ended = cursor_->position >= cursor_->text.size();
+  bool parse_error(std::size_t, const std::string& token, const nlohmann::json::exception& error) {
+    const bool ended =
+        std::string_view(error.what()).find("unexpected end of input") != std::string_view::npos;
     fail(ended ? std::string("the JSON text ends too early")
                : fmt::format("not JSON at '{}'", printable(token)));
   }

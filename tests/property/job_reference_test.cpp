@@ -66,6 +66,7 @@ void check_cases(std::uint64_t seed, std::uint64_t first, std::uint64_t count) {
     const JobCase small = smallest(job);
     FAIL_CHECK(text_of(small) << complaint(small));
   }
+  CHECK(complaints == 0);
 }
 
 constexpr Int128 kSecond = 1'000'000'000;
