@@ -58,21 +58,24 @@ std::optional<double> PlanRecovery::probability(int lost) {
 std::shared_ptr<PlanRecovery> RecoveryCache::find(
     const std::shared_ptr<const PlacementPlan>& plan) {
   BETHANY_CHECK(plan != nullptr, "the survival of no plan");
-  if (plan == last_plan_) return last_;
-  auto host_sets = minimal_host_sets(*plan);
+  const auto known = std::find_if(recent_.begin(), recent_.end(),
+                                  [&](const auto& entry) { return entry.first == plan; });
+  if (known != recent_.end()) return known->second;
+  recent_.emplace_front(plan, find_by_content(*plan));
+  if (recent_.size() > kRecentPlans) recent_.pop_back();
+  return recent_.front().second;
+}
+
+std::shared_ptr<PlanRecovery> RecoveryCache::find_by_content(const PlacementPlan& plan) {
+  auto host_sets = minimal_host_sets(plan);
   const auto same = std::find_if(newest_first_.begin(), newest_first_.end(), [&](const auto& kept) {
-    return kept->nodes() == plan->nodes && kept->host_sets() == host_sets;
+    return kept->nodes() == plan.nodes && kept->host_sets() == host_sets;
   });
-  last_plan_ = plan;
-  if (same != newest_first_.end()) {
-    last_ = *same;
-    return last_;
-  }
-  last_ = std::make_shared<PlanRecovery>(plan->nodes, std::move(host_sets));
-  newest_first_.push_front(last_);
+  if (same != newest_first_.end()) return *same;
+  newest_first_.push_front(std::make_shared<PlanRecovery>(plan.nodes, std::move(host_sets)));
   if (newest_first_.size() > kCachedPlans) newest_first_.pop_back();
   ++misses_;
-  return last_;
+  return newest_first_.front();
 }
 
 void RecoveryFold::decided(Recovery recovery, int lost) {

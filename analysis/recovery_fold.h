@@ -74,9 +74,14 @@ class RecoveryCache {
   std::int64_t misses() const { return misses_; }
 
  private:
+  /// A job makes few different plan objects in a row: these are known by address.
+  static constexpr std::size_t kRecentPlans = 16;
+
+  std::shared_ptr<PlanRecovery> find_by_content(const PlacementPlan& plan);
+
   std::deque<std::shared_ptr<PlanRecovery>> newest_first_;
-  std::shared_ptr<const PlacementPlan> last_plan_;
-  std::shared_ptr<PlanRecovery> last_;
+  std::deque<std::pair<std::shared_ptr<const PlacementPlan>, std::shared_ptr<PlanRecovery>>>
+      recent_;
   std::int64_t misses_ = 0;
 };
 

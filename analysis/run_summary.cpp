@@ -113,7 +113,7 @@ void SummaryFold::add_to_digest(const ConfigurationCompleted& fact) {
   digest_.add(fact.plan->gpus_per_node);
   digest_.add(fact.plan->slots_per_node);
   for (const LayerPlan& layer : fact.plan->layers) {
-    for (const auto expert : layer.expert_of_slot) digest_.add(expert);
+    digest_.add(std::span<const std::int32_t>(layer.expert_of_slot));
   }
 }
 

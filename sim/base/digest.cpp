@@ -30,6 +30,11 @@ Digest& Digest::operator=(Digest&&) noexcept = default;
 
 void Digest::add(std::int64_t value) { XXH3_64bits_update(state_->xxh, &value, sizeof value); }
 
+void Digest::add(std::span<const std::int32_t> values) {
+  add(static_cast<std::int64_t>(values.size()));
+  XXH3_64bits_update(state_->xxh, values.data(), values.size_bytes());
+}
+
 void Digest::add(std::string_view text) {
   add(static_cast<std::int64_t>(text.size()));
   XXH3_64bits_update(state_->xxh, text.data(), text.size());

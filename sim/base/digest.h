@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,8 @@ class Digest {
   Digest& operator=(Digest&&) noexcept;
 
   void add(std::int64_t value);
+  /// Many at once, faster: the length, then the numbers.
+  void add(std::span<const std::int32_t> values);
   /// The length goes in too, so that ("ab","c") and ("a","bc") differ.
   void add(std::string_view text);
 

@@ -185,7 +185,7 @@ std::uint64_t Job::state_digest(SimTime now) const {
     for (const auto node : configuration.machine_of_place) add(node.value);
     if (!configuration.plan) return;
     for (const auto& layer : configuration.plan->layers) {
-      for (const auto expert : layer.expert_of_slot) add(expert);
+      digest.add(std::span<const std::int32_t>(layer.expert_of_slot));
     }
   };
   add(state_);

@@ -77,16 +77,28 @@ Configuration Planner::without_plan(int nodes) const {
   return configuration;
 }
 
+Planner::MadePlan Planner::plan_for(int nodes, std::int64_t committed) {
+  Rng rng = input_.streams.stream("placement", decisions_++);
+  for (const auto& known : known_plans_) {
+    if (known.nodes == nodes && same_plan(known.committed, committed)) return known.plan;
+  }
+  auto made = make_plan(*input_.policy.allocation, *input_.policy.placement, shape(nodes),
+                        input_.policy.layer_order, input_.routing.observed(committed), rng);
+  if (auto* infeasible = std::get_if<Infeasible>(&made)) return std::move(*infeasible);
+  auto plan = std::make_shared<const PlacementPlan>(std::get<PlacementPlan>(std::move(made)));
+  known_plans_.push_front({nodes, committed, plan});
+  if (known_plans_.size() > kKnownPlans) known_plans_.pop_back();
+  return plan;
+}
+
 std::variant<Configuration, Infeasible> Planner::make(const std::vector<NodeId>& machines,
                                                       std::int64_t committed,
                                                       const PlacementPlan* before,
                                                       const std::vector<int>& place_of_machine) {
   const int nodes = static_cast<int>(machines.size());
-  Rng rng = input_.streams.stream("placement", decisions_++);
-  auto made = make_plan(*input_.policy.allocation, *input_.policy.placement, shape(nodes),
-                        input_.policy.layer_order, input_.routing.observed(committed), rng);
+  auto made = plan_for(nodes, committed);
   if (auto* infeasible = std::get_if<Infeasible>(&made)) return std::move(*infeasible);
-  auto plan = std::make_shared<const PlacementPlan>(std::get<PlacementPlan>(std::move(made)));
+  auto plan = std::get<std::shared_ptr<const PlacementPlan>>(std::move(made));
   const auto binding = bind_plan(*plan, {.plan = before, .place_of = place_of_machine}, sizes_);
   Configuration configuration;
   configuration.nodes = nodes;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <variant>
@@ -53,7 +54,10 @@ class Planner {
   Duration load(const Configuration& configuration) const;
 
  private:
+  using MadePlan = std::variant<std::shared_ptr<const PlacementPlan>, Infeasible>;
+
   PlacementShape shape(int nodes) const;
+  MadePlan plan_for(int nodes, std::int64_t committed);
 
   const JobInput& input_;
   bool makes_plans_;
@@ -61,6 +65,15 @@ class Planner {
   int minimum_nodes_;
   StateSizes sizes_;
   std::uint64_t decisions_ = 0;
+  /// The newest plans, newest first: a job comes back to the same node counts, and while the load
+  /// stands still to the same plans.
+  struct KnownPlan {
+    int nodes = 0;
+    std::int64_t committed = 0;
+    std::shared_ptr<const PlacementPlan> plan;
+  };
+  static constexpr std::size_t kKnownPlans = 16;
+  std::deque<KnownPlan> known_plans_;
   // The last answer of step_time. Holding the plan keeps its address from being used again.
   std::shared_ptr<const PlacementPlan> cached_plan_;
   int cached_nodes_ = -1;
