@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "sim/base/quantities.h"
+#include "sim/base/text.h"
 #include "sim/cli/command.h"
 #include "sim/study/replay.h"
 
@@ -27,13 +28,15 @@ Table facts_of(const Setup& setup) {
   table.add({"cap", setup.trace_stamp.cap_text});
   table.add(
       {"cost profile", fmt::format("{} ({})", setup.cost.profile.name, setup.cost.profile.kind)});
+  if (!setup.cost.profile.assumed.empty()) {
+    table.add({"assumed beside it", list_in_words(setup.cost.profile.assumed)});
+  }
   table.add({"seed", fmt::format("{}", scenario.seed)});
   return table;
 }
 
 int check(const Options& options) {
-  const auto setup =
-      make_setup(read_scenario_tree(options.scenario.path, options.scenario.overrides));
+  const auto setup = load_setup(options.scenario);
   // Policies are built, so that parts that do not fit are found here and not in a run.
   for (const auto& named : choose_policies(setup, {})) build_policy(named);
   if (options.output.format == "json") {

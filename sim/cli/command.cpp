@@ -32,6 +32,12 @@ void add_scenario(CLI::App& command, ScenarioOptions& options) {
   command.add_option("--seed", options.overrides.seed, "override the seed");
 }
 
+Setup load_setup(const ScenarioOptions& options) {
+  auto setup = make_setup(read_scenario_tree(options.path, options.overrides));
+  for (const auto& warning : setup.warnings) say("warning: " + warning);
+  return setup;
+}
+
 void print_text(std::string_view text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (!written || std::fflush(stdout) != 0) throw MachineError("cannot write to standard output");

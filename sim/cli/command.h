@@ -35,6 +35,9 @@ struct ScenarioOptions {
 };
 void add_scenario(CLI::App& command, ScenarioOptions& options);
 
+/// Reads and resolves the scenario; its warnings go to stderr.
+Setup load_setup(const ScenarioOptions& options);
+
 /// Prints one value on stdout, indented, with a line end.
 void print_json(const JsonNode& value);
 /// Prints the table on stdout in the format asked for (not json).

@@ -70,8 +70,7 @@ int compare_command(const Options& options) {
       refuse_option("--set " + setting, "compare takes its policies from --policies");
     }
   }
-  const auto setup =
-      make_setup(read_scenario_tree(options.scenario.path, options.scenario.overrides));
+  const auto setup = load_setup(options.scenario);
   const auto policies = choose_policies(setup, split_names(options.policies));
   std::deque<RecordWriter> records;
   for (std::size_t i = 0; i < policies.size(); ++i) {

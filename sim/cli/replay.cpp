@@ -32,8 +32,7 @@ void write_record(const Options& options, const Setup& setup, const JsonNode& an
 }
 
 int replay_command(const Options& options) {
-  const auto setup =
-      make_setup(read_scenario_tree(options.scenario.path, options.scenario.overrides));
+  const auto setup = load_setup(options.scenario);
   const std::vector<std::string> typed =
       options.policy.empty() ? std::vector<std::string>{} : std::vector{options.policy};
   const auto chosen = choose_policies(setup, typed);

@@ -168,6 +168,13 @@ Setup make_setup(const JsonNode& tree) {
   if (!raw && !scenario.until.given()) {
     root.fail("trace", "\"none\" needs training.until: nothing else ends the run");
   }
+  const auto& placed = scenario.cluster;
+  const auto memory = memory_sum(scenario.model, scenario.training, placed.node_type.gpu_memory,
+                                 placed.nodes * placed.node_type.gpus);
+  if (placed.slots_per_gpu > memory.slots_max) {
+    setup.warnings.push_back("memory does not suffice: " +
+                             memory_text(memory, placed.slots_per_gpu));
+  }
   read_replay(trace_reader ? &*trace_reader : nullptr, std::move(raw), setup);
 
   auto routing = root.object("routing");

@@ -39,6 +39,7 @@ struct Setup {
   RngStreams streams{0, 0};
   TraceStamp trace_stamp;
   JsonNode policies;  // the scenario's, an object; may be empty
+  std::vector<std::string> warnings;  // what was let through on request
   /// The effective scenario: complete, and again a valid scenario with the same results.
   JsonNode effective;
 };

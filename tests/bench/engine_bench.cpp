@@ -194,9 +194,10 @@ bool compare(const Distribution& distribution, std::size_t pending, bool quick) 
   Hold<Ours> ours(distribution.increments, pending);
   Hold<Theirs> theirs(distribution.increments, pending);
   const std::size_t turns = quick ? 1 : 9;
-  const std::size_t holds = quick ? 1000 : std::max<std::size_t>(pending / 2, 100'000);
-  ours.run(quick ? 1000 : 2 * holds);  // until the queue's shape no longer shows how it was filled
-  theirs.run(quick ? 1000 : 2 * holds);
+  // A turn is long enough to make up for the caches that the other queue's turn has filled.
+  const std::size_t holds = quick ? 1000 : std::clamp<std::size_t>(4 * pending, 200'000, 1'000'000);
+  ours.run(2 * holds);  // until the queue's shape no longer shows how it was filled
+  theirs.run(2 * holds);
   std::vector<double> our_times;
   std::vector<double> their_times;
   std::vector<double> ratios;

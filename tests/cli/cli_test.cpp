@@ -106,6 +106,17 @@ TEST_CASE("a --set value is named as such") {
   CHECK(bethany_command({"check", scenario, "--set", "training.until.time=81.2s"}).exit_code == 0);
 }
 
+TEST_CASE("more slots than the memory holds are refused with the sum, or warned of on request") {
+  const Files files;
+  const auto many = replaced(kScenario, "\"slots_per_gpu\": 6", "\"slots_per_gpu\": 60");
+  check_refused(bethany_command({"check", files.with(many)}), 3, "dense part");
+  const auto warned =
+      replaced(many, "\"slots_per_gpu\": 60", "\"slots_per_gpu\": 60, \"memory_check\": \"warn\"");
+  const auto result = bethany_command({"check", files.with(warned)});
+  CHECK(result.exit_code == 0);
+  CHECK(contains(result.err, "warning: memory does not suffice"));
+}
+
 TEST_CASE("parts that do not fit together are refused with the reason") {
   const Files files;
   const auto scenario = files.with(kScenario);
