@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <string>
+
 #include "sim/base/check.h"
 
 namespace bethany {

@@ -10,7 +10,9 @@ namespace {
 /// All replicas into uniformly random slots; several of one expert may share a node.
 class RandomPlacement final : public Placement {
  public:
-  Capabilities capabilities() const override { return {.gives = {kAnyNodeCount}, .needs = {}}; }
+  Capabilities capabilities() const override {
+    return {.gives = {kAnyNodeCount, kRandomPlan}, .needs = {}};
+  }
 
   std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,
                                                             std::span<const std::int32_t> replicas,

@@ -69,10 +69,10 @@ Counts counted(const LayerPlan& layer, int experts) {
 /// The plan, or nothing when a part gave a reason.
 std::optional<PlacementPlan> planned(const Allocation& allocation, const Placement& placement,
                                      PlacementShape shape, const LoadMatrix& loads,
-                                     LayerOrder order) {
+                                     LayerOrder order, std::uint64_t seed = 3) {
   shape.nodes = allocation.usable_nodes(shape, shape.nodes);
   if (shape.nodes == 0) return std::nullopt;
-  Rng rng = RngStreams(3, 0).stream("conformance");
+  Rng rng = RngStreams(seed, 0).stream("conformance");
   auto made = make_plan(allocation, placement, shape, order, loads, rng);
   if (const auto* reason = std::get_if<Infeasible>(&made)) {
     CHECK(reason->reason.size() > 10);
@@ -150,6 +150,26 @@ TEST_CASE("every placement puts what was allocated, and the same input gives the
       }
     }
     CHECK(plans > 0);
+  }
+}
+
+TEST_CASE("only placements that say so draw random numbers") {
+  for (const auto& entry : placements().entries()) {
+    INFO(entry.name);
+    const auto placement = part<Placement>(entry);
+    const auto gives = placement->capabilities().gives;
+    const bool says_so = std::find(gives.begin(), gives.end(), kRandomPlan) != gives.end();
+    bool draws = false;
+    for (const auto& allocation_entry : allocations().entries()) {
+      const auto allocation = part<Allocation>(allocation_entry);
+      if (!fit({allocation->capabilities(), placement->capabilities()})) continue;
+      for (const auto& at : cases()) {
+        const auto one = planned(*allocation, *placement, at.shape, at.loads, LayerOrder::aligned);
+        draws = draws ||
+                one != planned(*allocation, *placement, at.shape, at.loads, LayerOrder::aligned, 4);
+      }
+    }
+    CHECK(draws == says_so);
   }
 }
 

@@ -71,7 +71,7 @@ void draw_policy(Dice& dice, JobCase& job) {
   const int family = dice.small(0, 9);
   job.preset = family < 7 ? "lazarus" : "ds";
   if (family < 7) {
-    job.placement = dice.one_of<std::string>({"mro", "spread", "compact"});
+    job.placement = dice.one_of<std::string>({"mro", "spread", "compact", "random"});
     job.on_loss = family < 5 ? "in-place" : "restart";
     job.layer_order = dice.chance(70) ? "aligned" : "independent";
   }
