@@ -9,6 +9,7 @@
 #include <new>
 
 #include "sim/base/error.h"
+#include "sim/base/text.h"
 #include "sim/cli/command.h"
 
 namespace {
@@ -18,6 +19,29 @@ enum ExitCode { kOk = 0, kMachineFailed = 1, kUsage = 2, kInputWrong = 3, kNoRun
 int fail(int code, const char* message) {
   fmt::print(stderr, "bethany: {}\n", message);
   return code;
+}
+
+/// CLI11 says of an unknown command only that one is required: name it, and the nearest. Throws
+/// CLI::ValidationError.
+void check_command(const CLI::App& parent, int argc, char** argv, int place) {
+  static const std::vector<std::string> kLater = {"sweep",     "merge",   "plan",   "report",
+                                                  "reproduce", "routing", "schema", "fetch"};
+  if (place >= argc || argv[place][0] == '-') return;
+  const std::string typed = argv[place];
+  std::vector<std::string> names;
+  for (const auto* command : parent.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == typed) {
+      const bool nested = !command->get_subcommands([](const CLI::App*) { return true; }).empty();
+      if (nested) check_command(*command, argc, argv, place + 1);
+      return;
+    }
+    names.push_back(command->get_name());
+  }
+  for (const auto& later : kLater) {
+    if (typed == later)
+      throw CLI::ValidationError(typed, "is not built yet; a later version has it");
+  }
+  throw CLI::ValidationError(bethany::unknown_name("command", typed, names));
 }
 
 int run(int argc, char** argv) {
@@ -37,6 +61,7 @@ int run(int argc, char** argv) {
   add_model(program, context);
   add_list(program, context);
   try {
+    check_command(program, argc, argv, 1);
     program.parse(argc, argv);
     if (!context.run) return fail(kUsage, "give a command; --help lists them");
     return context.run();
