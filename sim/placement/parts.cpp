@@ -18,6 +18,21 @@ int Allocation::minimum_nodes(const PlacementShape& shape) const {
   return (shape.experts + shape.slots_per_node() - 1) / shape.slots_per_node();
 }
 
+std::variant<ReplicaRows, Infeasible> Allocation::allocate_layers(const PlacementShape& shape,
+                                                                  const LoadMatrix& loads) const {
+  ReplicaRows replicas;
+  replicas.reserve(static_cast<std::size_t>(loads.layers));
+  for (int layer = 0; layer < loads.layers; ++layer) {
+    auto counts = allocate(shape, loads.row(layer));
+    if (const auto* reason = std::get_if<Infeasible>(&counts)) {
+      if (layer == 0) return *reason;
+      return Infeasible{fmt::format("layer {}: {}", layer, reason->reason)};
+    }
+    replicas.push_back(std::move(std::get<std::vector<std::int32_t>>(counts)));
+  }
+  return replicas;
+}
+
 std::variant<LayerRows, Infeasible> Placement::place_layers(
     const PlacementShape& shape, std::span<const std::vector<std::int32_t>> replicas,
     const LoadMatrix& loads, Rng& rng) const {

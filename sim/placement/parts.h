@@ -19,6 +19,13 @@
 
 namespace bethany {
 
+/// The plan in force when a new one is made, for parts that change as little of it as they can.
+struct PreviousPlan {
+  PlacementPlan plan;
+  /// For each node of the new plan, the place of `plan` whose replicas it still holds, or -1.
+  std::vector<std::int32_t> place_of;
+};
+
 /// What a plan is made for: the same for all layers.
 struct PlacementShape {
   int nodes = 0;
@@ -27,6 +34,13 @@ struct PlacementShape {
   int experts = 0;
   int nodes_per_server = 1;  // nodes that share a NIC: EP groups are packed by server
   int fault_threshold = 2;   // f as asked for
+  /// Consecutive experts in this many equal groups that hierarchical packing keeps together; 0: no
+  /// groups (EPLB, papers.md §2.1).
+  int expert_groups = 0;
+  /// The failure domain of each node, 0, 1, …; empty: none known.
+  std::vector<std::int32_t> domain_of_node;
+  /// Null: nothing is in force. Outlives the shape.
+  const PreviousPlan* previous = nullptr;
 
   int slots_per_node() const { return gpus_per_node * slots_per_gpu; }
   std::int64_t slots() const { return std::int64_t{slots_per_node()} * nodes; }
@@ -50,6 +64,12 @@ inline constexpr char kEqualCounts[] = "equal-counts";
 inline constexpr char kEpGroups[] = "ep-groups";
 /// The plan depends on the random stream, so that equal questions may give different plans.
 inline constexpr char kRandomPlan[] = "random-plan";
+/// The plan depends on the plan in force (PlacementShape::previous), so that equal loads may give
+/// different plans.
+inline constexpr char kHistoryPlan[] = "history-plan";
+
+/// Replica counts by expert, a row for each layer.
+using ReplicaRows = std::vector<std::vector<std::int32_t>>;
 
 /// How many replicas each expert of a layer gets.
 class Allocation {
@@ -66,6 +86,10 @@ class Allocation {
   /// Replica counts by expert for shape.nodes usable nodes; they fit the slots.
   virtual std::variant<std::vector<std::int32_t>, Infeasible> allocate(
       const PlacementShape& shape, std::span<const std::int64_t> loads) const = 0;
+  /// The counts of every layer, a row each. By default each layer alone; a part whose layers depend
+  /// on one another, or on the plan in force, overrides it.
+  virtual std::variant<ReplicaRows, Infeasible> allocate_layers(const PlacementShape& shape,
+                                                                const LoadMatrix& loads) const;
 };
 
 /// The experts in the slots of every node, node after node, for each layer.

@@ -79,21 +79,6 @@ class GpuPass {
   std::vector<std::size_t> used_;
 };
 
-std::variant<std::vector<std::vector<std::int32_t>>, Infeasible> allocate_layers(
-    const Allocation& allocation, const PlacementShape& shape, const LoadMatrix& loads) {
-  std::vector<std::vector<std::int32_t>> replicas;
-  replicas.reserve(static_cast<std::size_t>(loads.layers));
-  for (int layer = 0; layer < loads.layers; ++layer) {
-    auto counts = allocation.allocate(shape, loads.row(layer));
-    if (const auto* reason = std::get_if<Infeasible>(&counts)) {
-      if (loads.layers == 1 || layer == 0) return *reason;
-      return Infeasible{fmt::format("layer {}: {}", layer, reason->reason)};
-    }
-    replicas.push_back(std::move(std::get<std::vector<std::int32_t>>(counts)));
-  }
-  return replicas;
-}
-
 /// Gives every layer a node order of its own, all orders equally likely.
 void shuffle_nodes(const PlacementShape& shape, LayerRows& layers, Rng& rng) {
   std::vector<std::int32_t> target(static_cast<std::size_t>(shape.nodes));
@@ -115,9 +100,12 @@ std::variant<PlacementPlan, Infeasible> make_plan(const Allocation& allocation,
                 shape.slots_per_gpu);
   BETHANY_CHECK(loads.experts == shape.experts && loads.layers > 0, "{} layers, {} loads for {}",
                 loads.layers, loads.experts, shape.experts);
-  auto allocated = allocate_layers(allocation, shape, loads);
+  BETHANY_CHECK(shape.domain_of_node.empty() ||
+                    shape.domain_of_node.size() == static_cast<std::size_t>(shape.nodes),
+                "domains of {} nodes for {}", shape.domain_of_node.size(), shape.nodes);
+  auto allocated = allocation.allocate_layers(shape, loads);
   if (auto* reason = std::get_if<Infeasible>(&allocated)) return std::move(*reason);
-  auto& replicas = std::get<std::vector<std::vector<std::int32_t>>>(allocated);
+  auto& replicas = std::get<ReplicaRows>(allocated);
 
   const bool independent = order == LayerOrder::independent && !placement.decides_gpus();
   auto placed = independent ? placement.Placement::place_layers(shape, replicas, loads, rng)

@@ -1,14 +1,13 @@
-#include "sim/placement/answers.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "sim/base/check.h"
 #include "sim/base/int128.h"
 #include "sim/base/object_reader.h"
 #include "sim/base/text.h"
 #include "sim/model/plan_file.h"
+#include "sim/placement/answer_fields.h"
+#include "sim/placement/answers.h"
 
 namespace bethany {
 namespace {
@@ -31,26 +30,22 @@ std::unique_ptr<Part> part_of(const Registry<Part>& registry, std::string_view k
 /// Replica counts that the user gives, layer after layer.
 class GivenCounts final : public Allocation {
  public:
-  explicit GivenCounts(const std::vector<std::vector<std::int32_t>>& layers) : layers_(layers) {}
+  explicit GivenCounts(const ReplicaRows& layers) : layers_(layers) {}
 
   std::variant<std::vector<std::int32_t>, Infeasible> allocate(
       const PlacementShape& shape, std::span<const std::int64_t> loads) const override {
     (void)shape, (void)loads;
-    return layers_[next_++];
+    return layers_.front();
+  }
+  std::variant<ReplicaRows, Infeasible> allocate_layers(const PlacementShape& shape,
+                                                        const LoadMatrix& loads) const override {
+    (void)shape, (void)loads;
+    return layers_;
   }
 
  private:
-  const std::vector<std::vector<std::int32_t>>& layers_;
-  mutable std::size_t next_ = 0;  // make_plan() asks once for each layer, in order
+  const ReplicaRows& layers_;
 };
-
-std::int64_t in_range(std::string_view what, std::int64_t value, std::int64_t low,
-                      std::int64_t high) {
-  if (value < low || value > high) {
-    throw InputError(fmt::format("{}: {} is outside {}..{}", what, value, low, high));
-  }
-  return value;
-}
 
 void check_loads(const LoadMatrix& loads) {
   for (int layer = 0; layer < loads.layers; ++layer) {
@@ -69,17 +64,17 @@ void check_loads(const LoadMatrix& loads) {
 /// The shape, after everything that was given has been checked.
 PlacementShape shape_of(const PlaceRequest& request) {
   PlacementShape shape;
-  shape.nodes = static_cast<int>(in_range("nodes", request.nodes, 1, 1'000'000));
-  in_range("slots", request.slots_per_node, 1, 1'000'000);
+  shape.nodes = static_cast<int>(checked_range("nodes", request.nodes, 1, 1'000'000));
+  checked_range("slots", request.slots_per_node, 1, 1'000'000);
   shape.gpus_per_node =
-      static_cast<int>(in_range("gpus per node", request.gpus_per_node, 1, 1'000'000));
+      static_cast<int>(checked_range("gpus per node", request.gpus_per_node, 1, 1'000'000));
   if (request.slots_per_node % request.gpus_per_node != 0) {
     throw InputError(fmt::format("{} slots cannot be shared equally by {} GPUs per node",
                                  request.slots_per_node, request.gpus_per_node));
   }
   shape.slots_per_gpu = request.slots_per_node / request.gpus_per_node;
   shape.fault_threshold =
-      static_cast<int>(in_range("fault threshold", request.fault_threshold, 1, 1'000'000));
+      static_cast<int>(checked_range("fault threshold", request.fault_threshold, 1, 1'000'000));
   const auto layers = static_cast<std::int64_t>(request.replicas.empty()
                                                     ? static_cast<std::size_t>(request.loads.layers)
                                                     : request.replicas.size());
@@ -90,13 +85,13 @@ PlacementShape shape_of(const PlaceRequest& request) {
   }
   shape.experts = request.replicas.empty() ? request.loads.experts
                                            : static_cast<int>(request.replicas.front().size());
-  in_range("experts", shape.experts, 1, 1'000'000);
+  checked_range("experts", shape.experts, 1, 1'000'000);
   for (const auto& row : request.replicas) {
     if (row.size() != request.replicas.front().size()) {
       throw InputError(fmt::format("replicas: {} experts in one layer, {} in another",
                                    request.replicas.front().size(), row.size()));
     }
-    for (const std::int32_t count : row) in_range("replicas", count, 1, INT32_MAX);
+    for (const std::int32_t count : row) checked_range("replicas", count, 1, INT32_MAX);
   }
   if (request.loads.layers > 0) {
     if (request.loads.layers != layers || request.loads.experts != shape.experts) {
@@ -115,48 +110,6 @@ JsonNode number_or_null(std::optional<int> value) {
 
 JsonNode balance_json(std::optional<double> value) {
   return value ? JsonNode::of(*value) : JsonNode();
-}
-
-void begin(JsonNode& node, const char* schema) {
-  node.member("schema") = JsonNode::of(schema);
-  node.member("version") = JsonNode::of(BETHANY_VERSION);
-}
-
-JsonNode numbers(const std::vector<int>& values) {
-  std::vector<JsonNode> items;
-  for (const int value : values) items.push_back(JsonNode::of(std::int64_t{value}));
-  return JsonNode::array_of(std::move(items));
-}
-
-void add_curve(JsonNode& node, const RecoverRequest& request, const RecoveryCurve& curve) {
-  const auto& plan = request.plan;
-  node.member("guaranteed_losses") = JsonNode::of(std::int64_t{curve.guaranteed_losses});
-  node.member("witness") = numbers(curve.witness);
-  std::vector<JsonNode> results;
-  for (int k = request.failed_first; k <= request.failed_last; ++k) {
-    const double probability = curve.probability[static_cast<std::size_t>(k)];
-    const auto slots_left = std::int64_t{plan.nodes - k} * plan.slots_per_node;
-    JsonNode result;
-    result.member("failed") = JsonNode::of(std::int64_t{k});
-    result.member("probability") = JsonNode::of(probability);
-    result.member("capacity") = JsonNode::of(slots_left >= plan.experts);
-    result.member("method") = JsonNode::of(curve.method);
-    result.member("low") = JsonNode::of(probability);
-    result.member("high") = JsonNode::of(probability);
-    result.member("samples") = JsonNode();
-    results.push_back(std::move(result));
-  }
-  node.member("results") = JsonNode::array_of(std::move(results));
-}
-
-std::variant<RecoveryCurve, Infeasible> curve_of(const PlacementPlan& plan, int k_max) {
-  const auto sets = minimal_host_sets(plan);
-  if (auto curve = recovery_curve(plan.nodes, sets, k_max)) return std::move(*curve);
-  const auto component = unaffordable_component(plan.nodes, sets);
-  return Infeasible{fmt::format(
-      "the exact recovery probability is not affordable: {} host sets overlap and span {} nodes; "
-      "the limits are {} sets or {} nodes, and this version does not sample",
-      component->sets, component->nodes, kExactSets, kExactNodes)};
 }
 
 }  // namespace
@@ -196,7 +149,7 @@ JsonNode place_json(const PlaceAnswer& answer) {
   const auto& plan = answer.plan;
   const bool given = !answer.request.replicas.empty();
   JsonNode node;
-  begin(node, "bethany/place/1");
+  begin_answer(node, "bethany/place/1");
   node.member("nodes") = JsonNode::of(std::int64_t{plan.nodes});
   node.member("slots_per_node") = JsonNode::of(std::int64_t{plan.slots_per_node});
   node.member("gpus_per_node") = JsonNode::of(std::int64_t{plan.gpus_per_node});
@@ -219,41 +172,6 @@ JsonNode place_json(const PlaceAnswer& answer) {
     return node;
   }
   for (auto& member : layers.front().members) node.member(member.key) = std::move(member.value);
-  return node;
-}
-
-std::variant<RecoverAnswer, Infeasible> answer_recover(const RecoverRequest& request) {
-  in_range("failed", request.failed_first, 0, request.plan.nodes);
-  in_range("failed", request.failed_last, request.failed_first, request.plan.nodes);
-  auto joint = curve_of(request.plan, request.failed_last);
-  if (auto* reason = std::get_if<Infeasible>(&joint)) return std::move(*reason);
-  RecoverAnswer answer{
-      .request = request, .joint = std::move(std::get<RecoveryCurve>(joint)), .per_layer = {}};
-  if (!request.per_layer) return answer;
-  PlacementPlan alone = request.plan;
-  for (std::size_t layer = 0; layer < request.plan.layers.size(); ++layer) {
-    alone.layers.assign(1, request.plan.layers[layer]);
-    auto curve = curve_of(alone, request.failed_last);
-    if (auto* reason = std::get_if<Infeasible>(&curve)) {
-      return Infeasible{fmt::format("layer {}: {}", layer, reason->reason)};
-    }
-    answer.per_layer.push_back(std::move(std::get<RecoveryCurve>(curve)));
-  }
-  return answer;
-}
-
-JsonNode recover_json(const RecoverAnswer& answer) {
-  JsonNode node;
-  begin(node, "bethany/recover/1");
-  add_curve(node, answer.request, answer.joint);
-  if (answer.request.per_layer) {
-    std::vector<JsonNode> layers;
-    for (const auto& curve : answer.per_layer) {
-      layers.emplace_back();
-      add_curve(layers.back(), answer.request, curve);
-    }
-    node.member("layers") = JsonNode::array_of(std::move(layers));
-  }
   return node;
 }
 
