@@ -114,13 +114,22 @@ class GreedyNesting {
     return false;
   }
 
-  void open(int expert) {
-    std::vector<std::int32_t> nodes;
-    for (std::int32_t node = 0; node < plan_.nodes(); ++node) {
-      if (plan_.room(node) > 0) nodes.push_back(node);
+  /// The nodes with room, most room first, ties by number.
+  std::vector<std::int32_t> emptiest_first() const {
+    std::vector<std::size_t> end(with_room_.size() + 1);  // of the nodes with more room
+    for (std::size_t room = with_room_.size(); room-- > 1;) {
+      end[room - 1] = end[room] + static_cast<std::size_t>(with_room_[room]);
     }
-    std::stable_sort(nodes.begin(), nodes.end(),
-                     [&](std::int32_t a, std::int32_t b) { return plan_.room(a) > plan_.room(b); });
+    std::vector<std::int32_t> nodes(end.front());
+    for (std::int32_t node = 0; node < plan_.nodes(); ++node) {
+      const auto room = static_cast<std::size_t>(plan_.room(node));
+      if (room > 0) nodes[end[room]++] = node;
+    }
+    return nodes;
+  }
+
+  void open(int expert) {
+    std::vector<std::int32_t> nodes = emptiest_first();
     BETHANY_CHECK(!nodes.empty(), "no slot for expert {}", expert);
     auto size = std::min(static_cast<std::size_t>(plan_.replicas(expert)), nodes.size());
     count(nodes, size, true);
@@ -142,11 +151,11 @@ class GreedyNesting {
   int opened_ = 0;
 };
 
-/// 0 … count-1, or of many the first and the last three.
-std::vector<int> chosen(int count, bool all) {
+/// 0 … count-1, without those between the first and the `last` last ones.
+std::vector<int> ends(int count, int last) {
   std::vector<int> indices;
   for (int i = 0; i < count; ++i) {
-    if (all || i == 0 || i >= count - 3) indices.push_back(i);
+    if (i == 0 || i >= count - last) indices.push_back(i);
   }
   return indices;
 }
@@ -212,20 +221,23 @@ std::vector<HostPlan> overlap_starts(int nodes, int slots_per_node,
   const auto experts = static_cast<int>(ascending_replicas.size());
   const int groups = (experts + slots_per_node - 1) / slots_per_node;
   const bool all = experts <= kAllStartsExperts;
+  const bool few_only = std::int64_t{nodes} * experts > kFewStartsSize;
+  const auto group_choices = ends(groups, all ? groups : (few_only ? 1 : 3));
   std::vector<HostPlan> starts;
   const auto nest = [&](const NestingRule& rule) {
     starts.push_back(nest_greedily(nodes, slots_per_node, ascending_replicas, rule));
   };
   for (int reserve = 0; reserve <= 2; ++reserve) nest({reserve, slots_per_node, 0});
-  for (const int few : chosen(groups, all)) {
-    for (const int cut : chosen(groups, all)) {
+  for (const int few : group_choices) {
+    for (const int cut : group_choices) {
       auto plan = shorten_group(nodes, slots_per_node, ascending_replicas, few, cut);
       if (plan.host_count(0) > 0) starts.push_back(std::move(plan));
     }
   }
   for (int reserve = 0; reserve <= (all ? 2 : 0); ++reserve) {
     for (int each = slots_per_node - 1; each >= 1; --each) {
-      for (const int full : chosen(groups, all)) nest({reserve, each, full});
+      if (few_only && each > 1 && each < slots_per_node - 1) continue;
+      for (const int full : group_choices) nest({reserve, each, full});
     }
   }
   return starts;

@@ -33,10 +33,13 @@ HostPlan host_plan_of(int nodes, int slots_per_node,
                       std::span<const std::int32_t> order, std::span<const std::int32_t> rows);
 
 /// All starts of the local search of §4 beside the published placements: every rule up to
-/// kAllStartsExperts experts, beyond that the few that matter for many nodes. Deterministic order.
+/// kAllStartsExperts experts, beyond that those of the first and the last groups, and at last a
+/// dozen. Deterministic order.
 std::vector<HostPlan> overlap_starts(int nodes, int slots_per_node,
                                      std::span<const std::int32_t> ascending_replicas);
 
 constexpr int kAllStartsExperts = 24;
+/// Nodes times experts beyond which a dozen starts remain.
+constexpr std::int64_t kFewStartsSize = 1'000'000;
 
 }  // namespace bethany

@@ -14,21 +14,10 @@ namespace {
 /// Products of two terms must fit 128 bits with room for their sum.
 constexpr Int128 kLargestTerm = Int128{1} << 56;
 
-/// x·g'/g up to `limit` from g, which is exact up to there; false when a term is too large.
-bool logarithmic_terms(const std::vector<Int128>& g, int limit, std::vector<Int128>& terms) {
-  const auto large = [](Int128 value) { return value > kLargestTerm || value < -kLargestTerm; };
-  if (std::any_of(g.begin(), g.end(), large)) return false;
-  terms.assign(static_cast<std::size_t>(limit) + 1, 0);
-  for (std::size_t w = 1; w < terms.size(); ++w) {
-    Int128 term = static_cast<Int128>(w) * g[w];
-    for (std::size_t i = 1; i < w; ++i) {
-      if (g[i] != 0) term -= g[i] * terms[w - i];
-    }
-    if (large(term)) return false;
-    terms[w] = term;
-  }
-  return true;
-}
+/// Word steps of the attempt to count all unions of a part at once.
+constexpr std::int64_t kAttemptWork = 20'000;
+
+bool large(Int128 value) { return value > kLargestTerm || value < -kLargestTerm; }
 
 /// g of a family whose survivors are counted: survive(k) = sum of g_w · C(n-w, k-w), solved for
 /// one g_k after another.
@@ -106,7 +95,9 @@ std::vector<std::int64_t> count_by_enumeration(const HostBits& family) {
 SurvivalProfile::SurvivalProfile(const HostBits& family, std::int64_t work)
     : nodes_(family.nodes), family_(minimal_sets(family)), work_(work) {
   const auto count = static_cast<std::int64_t>(family.sets());
-  spent_ += count * static_cast<std::int64_t>(family_.sets() * family_.words);
+  // Small families look at all pairs, large ones at sets that share their first node.
+  const auto compared = static_cast<std::int64_t>(family_.words == 1 ? family_.sets() : 8);
+  spent_ += count * compared * static_cast<std::int64_t>(family_.words);
   if (nodes_ <= kWholeNodes) {
     const auto survive = count_by_enumeration(family_);
     counts_.assign(survive.begin(), survive.end());
@@ -114,14 +105,15 @@ SurvivalProfile::SurvivalProfile(const HostBits& family, std::int64_t work)
     spent_ += (std::int64_t{nodes_ + 8} << nodes_) / 64;
     return;
   }
-  lone_sizes_.assign(static_cast<std::size_t>(nodes_) + 1, 0);
+  lone_terms_.assign(static_cast<std::size_t>(nodes_) + 1, 0);
   split();
 }
 
 void SurvivalProfile::split() {
   const auto sets = family_.sets();
   if (sets == 0 || family_.size_of(0) == 0) {
-    lone_sizes_[0] = static_cast<std::int32_t>(sets);
+    // An expert without a host: below every other family.
+    if (sets > 0) std::fill(lone_terms_.begin(), lone_terms_.end(), -kLargestTerm);
     known_ = nodes_;
     return;
   }
@@ -147,7 +139,9 @@ void SurvivalProfile::split() {
   for (const auto& part : members) {
     if (part.empty()) continue;
     if (part.size() == 1) {
-      ++lone_sizes_[static_cast<std::size_t>(family_.size_of(part.front()))];
+      // x·g'/g of 1 - x^s is -s at every multiple of s.
+      const int size = family_.size_of(part.front());
+      for (int w = size; w <= nodes_; w += size) lone_terms_[static_cast<std::size_t>(w)] -= size;
       continue;
     }
     parts_.push_back(part_of(part));
@@ -197,11 +191,16 @@ SurvivalProfile::Part SurvivalProfile::part_of(const std::vector<std::size_t>& s
   return part;
 }
 
-int SurvivalProfile::extend(Part& part, int limit) {
-  auto counted = count_unions(part.sets, part.weight, limit, work_ - spent_);
+bool SurvivalProfile::count(Part& part, int limit) {
+  const auto attempt = std::min(kAttemptWork, work_ - spent_);
+  auto counted = count_unions(part.sets, part.weight, part.size, attempt);
   spent_ += counted.work;
   if (!counted.exact) {
-    if (part.size > kWholeComponentNodes) return 0;
+    counted = count_unions(part.sets, part.weight, limit, work_ - spent_);
+    spent_ += counted.work;
+  }
+  if (!counted.exact) {
+    if (part.size > kWholeComponentNodes) return false;
     spent_ += (std::int64_t{part.size} << part.size) / 64;
     HostBits nodes = empty_host_bits(part.size, part.sets.sets());
     for (std::size_t i = 0; i < part.sets.sets(); ++i) {
@@ -215,21 +214,42 @@ int SurvivalProfile::extend(Part& part, int limit) {
     counted.by_size = polynomial_of(count_by_enumeration(nodes));
     counted.next_size = part.size + 1;
   }
+  if (std::any_of(counted.by_size.begin(), counted.by_size.end(), large)) return false;
+  part.g = std::move(counted.by_size);
   // g ends with the part's nodes, g'/g does not.
   const int reach = counted.next_size > part.size ? nodes_ : counted.next_size - 1;
-  counted.by_size.resize(static_cast<std::size_t>(reach) + 1);
-  return logarithmic_terms(counted.by_size, reach, part.terms) ? reach + 1 : 0;
+  part.g.resize(static_cast<std::size_t>(reach) + 1);
+  part.nonzero.clear();
+  for (std::size_t w = 1; w < part.g.size(); ++w) {
+    if (part.g[w] != 0) part.nonzero.push_back(w);
+  }
+  return true;
+}
+
+bool SurvivalProfile::extend_terms(Part& part, int limit) {
+  const auto end = std::min(part.g.size(), static_cast<std::size_t>(limit) + 1);
+  for (std::size_t w = part.terms.size(); w < end; ++w) {
+    Int128 term = static_cast<Int128>(w) * part.g[w];
+    for (const std::size_t i : part.nonzero) {
+      if (i >= w) break;
+      term -= part.g[i] * part.terms[w - i];
+      ++spent_;
+    }
+    if (large(term)) return false;
+    part.terms.push_back(term);
+  }
+  return true;
 }
 
 bool SurvivalProfile::deepen() {
   if (complete() || stuck_) return false;
+  const int goal = next_ + next_ / 2;
   int next = nodes_ + 1;
   for (auto& part : parts_) {
-    if (static_cast<int>(part.terms.size()) <= next_) {
-      if (extend(part, next_) == 0) {
-        stuck_ = true;
-        return false;
-      }
+    const bool counted = static_cast<int>(part.g.size()) > next_ || count(part, next_);
+    if (!counted || !extend_terms(part, goal)) {
+      stuck_ = true;
+      return false;
     }
     next = std::min(next, static_cast<int>(part.terms.size()));
   }
@@ -242,14 +262,7 @@ Int128 SurvivalProfile::term(int degree) const {
   const auto w = static_cast<std::size_t>(degree);
   if (!counts_.empty()) return counts_[w];
   if (degree == 0) return 0;
-  if (lone_sizes_[0] > 0) return -1;  // an expert without a host: below every other family
-  Int128 sum = 0;
-  // x·g'/g of 1 - x^s: -s at every multiple of s.
-  for (std::size_t s = 1; s * s <= w; ++s) {
-    if (w % s != 0) continue;
-    sum -= static_cast<Int128>(s) * lone_sizes_[s];
-    if (s * s != w) sum -= static_cast<Int128>(w / s) * lone_sizes_[w / s];
-  }
+  Int128 sum = lone_terms_[w];
   for (const auto& part : parts_) sum += part.terms[w];
   return sum;
 }

@@ -51,13 +51,17 @@ class SurvivalProfile {
     std::vector<std::int32_t> weight;  // nodes of each class
     HostBits sets;                     // over classes
     int size = 0;                      // nodes of all classes
-    std::vector<Int128> terms;
+    std::vector<Int128> g;             // exact for all its degrees
+    std::vector<std::size_t> nonzero;  // degrees from 1 on where g is not 0
+    std::vector<Int128> terms;         // of x·g'/g, at most as many
   };
 
   void split();
   Part part_of(const std::vector<std::size_t>& sets) const;
-  /// The terms of a part up to `limit`; the size of its next union, or 0 when out of reach.
-  int extend(Part& part, int limit);
+  /// g of a part, exact up to `limit` and as far beyond as comes for free; false: out of reach.
+  bool count(Part& part, int limit);
+  /// Terms up to `limit` or where g ends; false when a number is too large.
+  bool extend_terms(Part& part, int limit);
 
   int nodes_ = 0;
   HostBits family_;
@@ -67,7 +71,7 @@ class SurvivalProfile {
   int next_ = 0;
   bool stuck_ = false;
   std::vector<Int128> counts_;            // survive(k), up to kWholeNodes
-  std::vector<std::int32_t> lone_sizes_;  // number of single-set components by size
+  std::vector<std::int64_t> lone_terms_;  // of the components of one set
   std::vector<Part> parts_;
 };
 
