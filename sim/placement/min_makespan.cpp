@@ -11,9 +11,11 @@
 namespace bethany {
 namespace {
 
-/// floor(whole · part / sum) for 0 <= part <= sum.
+/// floor(whole · part / sum) for 0 <= part <= sum, sum > 0.
 std::int64_t share(std::int64_t whole, std::int64_t part, std::int64_t sum) {
-  return sum == 0 ? 0 : static_cast<std::int64_t>(static_cast<Int128>(whole) * part / sum);
+  constexpr std::int64_t kSmall = std::int64_t{1} << 31;
+  if (whole < kSmall && part < kSmall) return whole * part / sum;
+  return static_cast<std::int64_t>(static_cast<Int128>(whole) * part / sum);
 }
 
 /// The split of one layer, expert by expert: what its hosts keep, what moves inside each node that
@@ -120,6 +122,7 @@ class SplitFlow {
     std::int64_t residual = 0;
     for (const Rank& rank : node_) surplus += rank.surplus, residual += rank.residual;
     const std::int64_t inside = std::min(surplus, residual);
+    if (inside == 0) return;
     std::int64_t surplus_upto = 0;
     std::int64_t residual_upto = 0;
     std::int64_t sent_upto = 0;
