@@ -1,0 +1,180 @@
+#include "sim/placement/core_family.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "sim/base/check.h"
+
+namespace bethany {
+namespace {
+
+using Sizes = std::vector<std::int32_t>;
+
+/// Losses beyond which families of the same curve count as equally good.
+constexpr int kRecoveryDepth = 32;
+/// Groups for which uneven sizes are tried: with more groups one node more or less matters little.
+constexpr int kUnevenGroups = 4;
+
+/// Nodes in the order in which they are dealt: domain after domain, the largest first.
+HostSet nodes_by_domain(int nodes, std::span<const std::int32_t> domain_of_node) {
+  HostSet order(static_cast<std::size_t>(nodes));
+  std::iota(order.begin(), order.end(), 0);
+  std::map<std::int32_t, std::int32_t> size;
+  for (const auto domain : domain_of_node) ++size[domain];
+  std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+    const auto domain_a = domain_of_node[static_cast<std::size_t>(a)];
+    const auto domain_b = domain_of_node[static_cast<std::size_t>(b)];
+    if (size[domain_a] != size[domain_b]) return size[domain_a] > size[domain_b];
+    return domain_a < domain_b;
+  });
+  return order;
+}
+
+/// The nodes of each group. With domains a node after the other goes to the next group that is not
+/// full, so that a domain's nodes are shared out as evenly as the sizes allow.
+std::vector<HostSet> deal(int nodes, const Sizes& sizes,
+                          std::span<const std::int32_t> domain_of_node) {
+  std::vector<HostSet> groups(sizes.size());
+  if (domain_of_node.empty()) {
+    std::int32_t node = 0;
+    for (std::size_t g = 0; g < sizes.size(); ++g) {
+      groups[g].resize(static_cast<std::size_t>(sizes[g]));
+      std::iota(groups[g].begin(), groups[g].end(), node);
+      node += sizes[g];
+    }
+    return groups;
+  }
+  // The nodes in no group are one more turn of the deal, else a domain could be kept out of all.
+  const auto grouped = std::accumulate(sizes.begin(), sizes.end(), std::int32_t{0});
+  std::vector<std::int32_t> left = sizes;
+  left.push_back(nodes - grouped);
+  groups.emplace_back();
+  std::size_t turn = 0;
+  for (const std::int32_t node : nodes_by_domain(nodes, domain_of_node)) {
+    while (left[turn] == 0) turn = (turn + 1) % left.size();
+    groups[turn].push_back(node);
+    --left[turn];
+    turn = (turn + 1) % left.size();
+  }
+  groups.pop_back();
+  for (auto& group : groups) std::sort(group.begin(), group.end());
+  return groups;
+}
+
+Sizes near_equal(std::int32_t nodes, std::int32_t groups) {
+  Sizes sizes(static_cast<std::size_t>(groups), nodes / groups);
+  for (std::int32_t i = 0; i < nodes % groups; ++i) ++sizes[sizes.size() - 1 - std::size_t(i)];
+  return sizes;
+}
+
+/// Numbers of groups from the least possible on, more and more sparsely.
+std::vector<std::int32_t> group_counts(int nodes, std::int32_t least) {
+  std::set<std::int32_t> counts;
+  for (const std::int32_t more : {0, 1, 2, least / 4, least / 2, least}) {
+    counts.insert(std::min(least + more, nodes));
+  }
+  return {counts.begin(), counts.end()};
+}
+
+std::set<Sizes> sizes_to_try(int nodes, std::int32_t least_groups) {
+  std::set<Sizes> all;
+  for (const std::int32_t groups : group_counts(nodes, least_groups)) {
+    for (const std::int32_t outside :
+         {0, 1, 2, nodes / 8, nodes / 4, nodes * 2 / 5, nodes - groups}) {
+      if (outside > nodes - groups) continue;
+      auto sizes = near_equal(nodes - outside, groups);
+      all.insert(sizes);
+      if (groups < 2 || groups > kUnevenGroups || sizes.front() < 2) continue;
+      --sizes.front();
+      ++sizes.back();
+      all.insert(std::move(sizes));
+    }
+  }
+  return all;
+}
+
+/// Whether `a` survives more than `b` at the first number of losses at which they differ.
+bool survives_more(const CoreFamily& a, const CoreFamily& b) { return a.recovery > b.recovery; }
+
+}  // namespace
+
+int recovery_depth(int nodes) { return std::min(nodes, kRecoveryDepth); }
+
+std::string CoreFamily::name() const {
+  std::int64_t nodes = 0;
+  std::set<std::int32_t> covered;
+  for (const auto& set : sets) {
+    nodes += static_cast<std::int64_t>(set.size());
+    covered.insert(set.begin(), set.end());
+  }
+  if (nodes > static_cast<std::int64_t>(covered.size())) {
+    return fmt::format("{} sets of {}..{}", sets.size(), sets.front().size(), sets.back().size());
+  }
+  std::string text;
+  for (std::size_t i = 0; i < sets.size();) {
+    std::size_t end = i;
+    while (end < sets.size() && sets[end].size() == sets[i].size()) ++end;
+    const std::string plus = text.empty() ? "" : "+";
+    if (end - i > 3) {
+      text += fmt::format("{}{}x{}", plus, end - i, sets[i].size());
+    } else {
+      for (std::size_t j = i; j < end; ++j) {
+        text += fmt::format("{}{}", j == i ? plus : "+", sets[j].size());
+      }
+    }
+    i = end;
+  }
+  return text;
+}
+
+CoreFamily disjoint_family(int nodes, int slots, std::vector<std::int32_t> sizes,
+                           std::span<const std::int32_t> domain_of_node) {
+  std::sort(sizes.begin(), sizes.end());
+  BETHANY_CHECK(!sizes.empty() && sizes.front() > 0 &&
+                    std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) <= nodes,
+                "{} groups on {} nodes", sizes.size(), nodes);
+  CoreFamily family;
+  family.sets = deal(nodes, sizes, domain_of_node);
+  for (const auto& set : family.sets) family.lanes.push_back({set, slots});
+  const auto curve = recovery_curve(nodes, family.sets, recovery_depth(nodes));
+  BETHANY_CHECK(curve.has_value(), "no exact curve for disjoint groups");
+  family.recovery = curve->probability;
+  return family;
+}
+
+std::vector<CoreFamily> disjoint_families(int nodes, int slots, int experts,
+                                          std::span<const std::int32_t> domain_of_node) {
+  const std::int32_t least = (experts + slots - 1) / slots;
+  BETHANY_CHECK(least <= nodes, "{} groups of {} slots on {} nodes", least, slots, nodes);
+  std::vector<CoreFamily> families;
+  for (const auto& sizes : sizes_to_try(nodes, least)) {
+    families.push_back(disjoint_family(nodes, slots, sizes, domain_of_node));
+  }
+  // The set is in order of sizes: a stable sort makes ties reproducible.
+  std::stable_sort(families.begin(), families.end(), survives_more);
+  return families;
+}
+
+std::vector<std::int32_t> core_sizes_of_counts(
+    int nodes, int slots, std::span<const std::vector<std::int32_t>> replicas) {
+  Sizes cores;
+  for (auto counts : replicas) {
+    std::sort(counts.begin(), counts.end());
+    Sizes sizes;
+    std::int32_t left = nodes;
+    for (std::size_t first = 0; first < counts.size(); first += static_cast<std::size_t>(slots)) {
+      sizes.push_back(std::min(counts[first], left));
+      left -= sizes.back();
+    }
+    std::sort(sizes.begin(), sizes.end());
+    if (cores.empty()) cores = sizes;
+    for (std::size_t i = 0; i < cores.size(); ++i) cores[i] = std::min(cores[i], sizes[i]);
+  }
+  return cores;
+}
+
+}  // namespace bethany
