@@ -11,8 +11,9 @@ namespace bethany {
 namespace {
 
 /// Experts that get the spare lanes in all ways that there are.
-constexpr int kHottest = 4;
-constexpr std::size_t kMostWays = 64;
+constexpr std::size_t kHottest = 4;
+/// With more spare lanes than this the exact way no longer matters.
+constexpr std::int64_t kMostSpare = 8;
 /// What the descent of one layer may cost, in edges of flows looked at.
 constexpr std::int64_t kDescentCost = 200'000;
 constexpr int kMostEvaluations = 2'000;
@@ -100,13 +101,12 @@ Extra extra_by_need(std::span<const std::int64_t> loads, const std::vector<std::
 /// All falling sequences of at most kHottest numbers up to `most_each` that sum to `spare`.
 void partitions(std::int64_t spare, std::int32_t most_each, Extra& so_far, std::size_t experts,
                 std::vector<Extra>& all) {
-  if (all.size() > kMostWays) return;
   if (spare == 0) {
     all.push_back(so_far);
     all.back().resize(experts);
     return;
   }
-  if (so_far.size() == std::min<std::size_t>(kHottest, experts)) return;
+  if (so_far.size() == std::min(kHottest, experts)) return;
   for (std::int32_t next = static_cast<std::int32_t>(std::min<std::int64_t>(spare, most_each));
        next > 0; --next) {
     so_far.push_back(next);
@@ -123,10 +123,10 @@ std::vector<Extra> ways(std::span<const std::int64_t> loads, const std::vector<s
   std::fill(each.begin(), each.begin() + static_cast<std::ptrdiff_t>(even),
             std::min<std::int32_t>(1, most_each));
   all.push_back(std::move(each));
-  std::vector<Extra> more;
-  Extra so_far;
-  partitions(spare, most_each, so_far, order.size(), more);
-  if (more.size() <= kMostWays) all.insert(all.end(), more.begin(), more.end());
+  if (spare <= kMostSpare) {
+    Extra so_far;
+    partitions(spare, most_each, so_far, order.size(), all);
+  }
   std::vector<Extra> distinct;
   for (auto& way : all) {
     if (std::find(distinct.begin(), distinct.end(), way) == distinct.end()) {
@@ -387,9 +387,10 @@ CoreLayer free_core_layer(const LaneLayout& layout, std::span<const std::int64_t
   LaneBoard best(layout, loads);
   Filling filling(layout, loads);
   NodeLoad least = kNoLimit;
+  int evaluations = 0;
   for (const auto& extra : ways(loads, order, spare, most_each)) {
     filling.run(order, extra, board);
-    int evaluations = evaluations_for(board.edges());
+    if (!(least < kNoLimit)) evaluations = evaluations_for(board.edges());
     auto maximum = board.maximum(enough, kNoLimit);
     maximum = board.descend(enough, maximum, false, evaluations);
     if (!(maximum < least)) continue;
