@@ -20,12 +20,10 @@ bool NodeLoad::operator<(const NodeLoad& other) const {
 }
 
 BlockFlow::BlockFlow(std::vector<std::int32_t> nodes_of_block)
-    : nodes_(std::move(nodes_of_block)), inside_(nodes_.size()) {
-  clear();
-}
+    : nodes_(std::move(nodes_of_block)), inside_(nodes_.size()) {}
 
-void BlockFlow::clear() {
-  fixed_.assign(nodes_.size(), 0);
+void BlockFlow::begin(const std::vector<std::int64_t>& fixed) {
+  fixed_ = fixed;
   tokens_.clear();
   first_.assign(1, 0);
   block_.clear();
@@ -33,10 +31,6 @@ void BlockFlow::clear() {
 
 void BlockFlow::add(std::int64_t tokens, std::span<const std::int32_t> blocks) {
   if (tokens == 0) return;
-  if (blocks.size() == 1) {
-    fixed_[static_cast<std::size_t>(blocks.front())] += tokens;
-    return;
-  }
   tokens_.push_back(tokens);
   block_.insert(block_.end(), blocks.begin(), blocks.end());
   first_.push_back(static_cast<std::int32_t>(block_.size()));

@@ -26,9 +26,10 @@ class BlockFlow {
 
   explicit BlockFlow(std::vector<std::int32_t> nodes_of_block);
 
-  /// Begins a question: an expert after the other is added, then least_maximum() answers.
-  void clear();
-  /// An expert that the blocks (each once, at least one) can compute.
+  /// Begins a question: `fixed` are the tokens, by block, of experts that no other block can
+  /// compute. The other experts are added one by one, then least_maximum() answers.
+  void begin(const std::vector<std::int64_t>& fixed);
+  /// An expert that each of the blocks can compute: at least two, each once.
   void add(std::int64_t tokens, std::span<const std::int32_t> blocks);
 
   /// The larger of `least` and the least possible load of the most loaded node. Stops early with

@@ -15,9 +15,11 @@ namespace {
 using Sizes = std::vector<std::int32_t>;
 
 /// Losses beyond which families of the same curve count as equally good.
-constexpr int kRecoveryDepth = 32;
+constexpr int kRecoveryDepth = 16;
 /// Groups for which uneven sizes are tried: with more groups one node more or less matters little.
 constexpr int kUnevenGroups = 4;
+/// Up to this many nodes one node more or less in a group counts.
+constexpr int kFewNodes = 64;
 
 /// Nodes in the order in which they are dealt: domain after domain, the largest first.
 HostSet nodes_by_domain(int nodes, std::span<const std::int32_t> domain_of_node) {
@@ -71,20 +73,26 @@ Sizes near_equal(std::int32_t nodes, std::int32_t groups) {
   return sizes;
 }
 
-/// Numbers of groups from the least possible on, more and more sparsely.
-std::vector<std::int32_t> group_counts(int nodes, std::int32_t least) {
-  std::set<std::int32_t> counts;
-  for (const std::int32_t more : {0, 1, 2, least / 4, least / 2, least}) {
-    counts.insert(std::min(least + more, nodes));
-  }
-  return {counts.begin(), counts.end()};
+/// Steps away from 0 up to about `unit`: small ones count only where nodes are few.
+std::set<std::int32_t> steps(std::int32_t unit, int nodes) {
+  std::set<std::int32_t> all{0, unit / 8, unit / 4, unit / 2};
+  if (nodes <= kFewNodes) all.insert({1, 2});
+  return all;
+}
+
+/// Numbers of groups from the least possible on.
+std::set<std::int32_t> group_counts(int nodes, std::int32_t least) {
+  std::set<std::int32_t> counts{std::min(2 * least, nodes)};
+  for (const auto more : steps(least, nodes)) counts.insert(std::min(least + more, nodes));
+  return counts;
 }
 
 std::set<Sizes> sizes_to_try(int nodes, std::int32_t least_groups) {
   std::set<Sizes> all;
   for (const std::int32_t groups : group_counts(nodes, least_groups)) {
-    for (const std::int32_t outside :
-         {0, 1, 2, nodes / 8, nodes / 4, nodes * 2 / 5, nodes - groups}) {
+    auto outside_counts = steps(nodes, nodes);
+    if (nodes < 2 * groups) outside_counts.insert(nodes - groups);
+    for (const auto outside : outside_counts) {
       if (outside > nodes - groups) continue;
       auto sizes = near_equal(nodes - outside, groups);
       all.insert(sizes);

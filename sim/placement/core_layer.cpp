@@ -12,11 +12,11 @@ namespace {
 
 /// Experts that get the spare lanes in all ways that there are.
 constexpr std::size_t kHottest = 4;
-/// With more spare lanes than this the exact way no longer matters.
+/// With more spare lanes or experts than this the exact way no longer matters.
 constexpr std::int64_t kMostSpare = 8;
-/// What the descent of one layer may cost, in edges of flows looked at.
-constexpr std::int64_t kDescentCost = 200'000;
-constexpr int kMostEvaluations = 2'000;
+constexpr std::size_t kFewExperts = 64;
+/// What the descent of one layer may cost, in experts, blocks and edges of flows looked at.
+constexpr std::int64_t kDescentCost = 60'000;
 
 std::vector<std::int32_t> by_falling_load(std::span<const std::int64_t> loads) {
   std::vector<std::int32_t> order(loads.size());
@@ -29,9 +29,8 @@ std::vector<std::int32_t> by_falling_load(std::span<const std::int64_t> loads) {
   return order;
 }
 
-int evaluations_for(std::int64_t edges) {
-  return static_cast<int>(std::clamp<std::int64_t>(kDescentCost / std::max<std::int64_t>(1, edges),
-                                                   2, kMostEvaluations));
+int evaluations_for(const LaneBoard& board) {
+  return static_cast<int>(std::max<std::int64_t>(4, kDescentCost / board.size()));
 }
 
 NodeLoad mean_of(const LaneLayout& layout, std::span<const std::int64_t> loads) {
@@ -123,7 +122,7 @@ std::vector<Extra> ways(std::span<const std::int64_t> loads, const std::vector<s
   std::fill(each.begin(), each.begin() + static_cast<std::ptrdiff_t>(even),
             std::min<std::int32_t>(1, most_each));
   all.push_back(std::move(each));
-  if (spare <= kMostSpare) {
+  if (spare <= kMostSpare && order.size() <= kFewExperts) {
     Extra so_far;
     partitions(spare, most_each, so_far, order.size(), all);
   }
@@ -140,7 +139,9 @@ std::vector<Extra> ways(std::span<const std::int64_t> loads, const std::vector<s
 class Filling {
  public:
   Filling(const LaneLayout& layout, std::span<const std::int64_t> loads)
-      : layout_(layout), loads_(loads), sizes_(layout.block_sizes()) {}
+      : layout_(layout), loads_(loads), sizes_(layout.block_sizes()) {
+    for (const auto& lanes : layout.classes) parts_.push_back(1.0 / lanes.nodes);
+  }
 
   void run(const std::vector<std::int32_t>& order, const Extra& extra, LaneBoard& board) {
     board.clear();
@@ -164,12 +165,6 @@ class Filling {
   }
 
  private:
-  double load_per_node(const LaneClass& lanes, std::int64_t share) const {
-    double sum = static_cast<double>(share);
-    for (const auto b : lanes.blocks) sum += load_[static_cast<std::size_t>(b)];
-    return sum / lanes.nodes;
-  }
-
   std::int32_t least_loaded(std::int32_t expert, std::int64_t share, const LaneBoard& board,
                             bool core, bool only_core) const {
     std::int32_t best = -1;
@@ -178,7 +173,9 @@ class Filling {
       const auto lane = static_cast<std::int32_t>(q);
       const auto& lanes = layout_.classes[q];
       if (board.free_lanes(lane) == 0 || (lanes.core ? !core : only_core)) continue;
-      const double load = load_per_node(lanes, share);
+      double load = static_cast<double>(share);
+      for (const auto b : lanes.blocks) load += load_[static_cast<std::size_t>(b)];
+      load *= parts_[q];
       if (best >= 0 && load >= least) continue;
       if (board.touches(expert, lane)) continue;
       best = lane;
@@ -199,7 +196,8 @@ class Filling {
   const LaneLayout& layout_;
   std::span<const std::int64_t> loads_;
   std::vector<std::int32_t> sizes_;
-  std::vector<double> load_;  // by block
+  std::vector<double> parts_;  // by class: of a node, of its nodes
+  std::vector<double> load_;   // by block
 };
 
 /// Gives up lanes without which the maximum stays at most `most`, the coldest experts' first.
@@ -390,7 +388,7 @@ CoreLayer free_core_layer(const LaneLayout& layout, std::span<const std::int64_t
   int evaluations = 0;
   for (const auto& extra : ways(loads, order, spare, most_each)) {
     filling.run(order, extra, board);
-    if (!(least < kNoLimit)) evaluations = evaluations_for(board.edges());
+    if (!(least < kNoLimit)) evaluations = evaluations_for(board);
     auto maximum = board.maximum(enough, kNoLimit);
     maximum = board.descend(enough, maximum, false, evaluations);
     if (!(maximum < least)) continue;
@@ -399,6 +397,7 @@ CoreLayer free_core_layer(const LaneLayout& layout, std::span<const std::int64_t
     if (!(enough < least)) break;
   }
   if (drop) drop_lanes(layout, order, least, best);
+  if (!(enough < least)) least = best.maximum(mean, kNoLimit);
   return layer_of(layout, best, loads.size(), least, mean);
 }
 
@@ -414,9 +413,10 @@ CoreLayer bounded_core_layer(int nodes, int slots, const CoreFamily& family,
   put_beyond_cores(layout, family, loads, replicas, order, board);
   const NodeLoad mean = mean_of(layout, loads);
   const NodeLoad enough = enough_of(mean);
-  int evaluations = evaluations_for(board.edges());
+  int evaluations = evaluations_for(board);
   auto maximum = board.maximum(enough, kNoLimit);
   maximum = board.descend(enough, maximum, true, evaluations);
+  if (!(enough < maximum)) maximum = board.maximum(mean, kNoLimit);
   return layer_of(layout, board, loads.size(), maximum, mean);
 }
 

@@ -12,11 +12,12 @@ namespace bethany {
 /// The hosts of one layer's experts.
 struct CoreLayer {
   std::vector<HostSet> hosts;  // by expert, ascending
-  NodeLoad maximum;            // of the scaled loads: at least kEvenEnough times the mean
+  NodeLoad maximum;            // of the scaled loads, with the best split
   double max_over_mean = 1;    // of nodes, with the best split
 };
 
-/// A layer is balanced when max/mean is at most 1 + 1 / kEvenEnough (placement.md §6.1).
+/// The search for a better balance ends when max/mean is at most 1 + 1 / kEvenEnough
+/// (placement.md §6.1).
 constexpr std::int64_t kEvenEnough = 2000;
 
 /// Loads in fewer digits, so that a flow fits 64 bits: their sum is below BlockFlow::kMostTokens

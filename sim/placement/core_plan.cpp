@@ -8,9 +8,11 @@
 namespace bethany {
 namespace {
 
+using ScaledLoads = std::vector<std::vector<std::int64_t>>;
+
 /// The layer whose hottest expert has the largest share first: it decides soonest that a family
 /// cannot be balanced.
-std::vector<int> most_skewed_first(const std::vector<std::vector<std::int64_t>>& loads) {
+std::vector<int> most_skewed_first(const ScaledLoads& loads) {
   std::vector<double> share;
   for (const auto& layer : loads) {
     const auto sum = std::accumulate(layer.begin(), layer.end(), std::int64_t{0});
@@ -25,14 +27,13 @@ std::vector<int> most_skewed_first(const std::vector<std::vector<std::int64_t>>&
   return order;
 }
 
-std::vector<std::vector<std::int64_t>> all_scaled(const LoadMatrix& loads) {
-  std::vector<std::vector<std::int64_t>> scaled;
+ScaledLoads all_scaled(const LoadMatrix& loads) {
+  ScaledLoads scaled;
   for (int l = 0; l < loads.layers; ++l) scaled.push_back(scaled_loads(loads.row(l)));
   return scaled;
 }
 
-std::optional<CorePlan> plan_on(const PlacementShape& shape,
-                                const std::vector<std::vector<std::int64_t>>& loads,
+std::optional<CorePlan> plan_on(const PlacementShape& shape, const ScaledLoads& loads,
                                 const CoreFamily& family, const CoreOptions& options,
                                 std::optional<double> limit) {
   const auto layout = lanes_of_family(shape.nodes, shape.slots_per_node(), family);
@@ -45,6 +46,40 @@ std::optional<CorePlan> plan_on(const PlacementShape& shape,
     if (limit && plan.worst_max_over_mean > *limit) return std::nullopt;
   }
   return plan;
+}
+
+/// max/mean of the layer that is hardest to balance, by family; the later ones are left out once
+/// one is balanced enough whatever the others reach.
+std::vector<double> hardest_layer(const PlacementShape& shape, const ScaledLoads& loads,
+                                  const std::vector<CoreFamily>& families,
+                                  const CoreOptions& options) {
+  const ScaledLoads hardest{loads[static_cast<std::size_t>(most_skewed_first(loads).front())]};
+  std::vector<double> result;
+  for (const auto& family : families) {
+    result.push_back(plan_on(shape, hardest, family, options, {})->worst_max_over_mean);
+    if (result.back() <= kCoreBalance) break;
+  }
+  return result;
+}
+
+/// The choice when no family is within kCoreBalance of what the hardest layer allows: then the best
+/// worst layer decides what is near enough.
+CorePlan best_of_all(const PlacementShape& shape, const ScaledLoads& loads,
+                     const std::vector<CoreFamily>& families, const CoreOptions& options) {
+  std::vector<CorePlan> plans;
+  std::optional<double> limit;
+  for (const auto& family : families) {
+    auto plan = plan_on(shape, loads, family, options, limit);
+    if (!plan) continue;
+    const double mine = plan->worst_max_over_mean * kCoreBalance;
+    limit = std::min(limit.value_or(mine), mine);
+    plans.push_back(std::move(*plan));
+  }
+  BETHANY_CHECK(!plans.empty(), "no core family for {} experts on {} nodes", shape.experts,
+                shape.nodes);
+  return std::move(*std::find_if(plans.begin(), plans.end(), [&](const CorePlan& plan) {
+    return plan.worst_max_over_mean <= *limit;
+  }));
 }
 
 }  // namespace
@@ -100,24 +135,19 @@ std::optional<CorePlan> core_plan_on(const PlacementShape& shape, const LoadMatr
 CorePlan core_plan(const PlacementShape& shape, const LoadMatrix& loads,
                    const CoreOptions& options) {
   const auto scaled = all_scaled(loads);
-  std::vector<CorePlan> plans;  // that may still be chosen, best recovery first
-  std::optional<double> best;
-  for (const auto& family : core_families(shape)) {
-    std::optional<double> limit;
-    if (best) limit = *best * kCoreBalance;
-    auto plan = plan_on(shape, scaled, family, options, limit);
-    if (!plan) continue;
-    best = std::min(best.value_or(plan->worst_max_over_mean), plan->worst_max_over_mean);
-    plans.push_back(std::move(*plan));
-    // max/mean is never below 1, so nothing can take this plan's place.
-    if (plans.back().worst_max_over_mean <= kCoreBalance) break;
+  const auto families = core_families(shape);
+  const auto hardest = hardest_layer(shape, scaled, families, options);
+  // max/mean is never below 1, and where all were looked at, no worst layer is below the least.
+  const double least = hardest.size() < families.size()
+                           ? 1
+                           : *std::min_element(hardest.begin(), hardest.end());
+  for (std::size_t i = 0; i < families.size(); ++i) {
+    const double limit = least * kCoreBalance;
+    if (i < hardest.size() && hardest[i] > limit) continue;
+    auto plan = plan_on(shape, scaled, families[i], options, limit);
+    if (plan) return std::move(*plan);
   }
-  const auto chosen = std::find_if(plans.begin(), plans.end(), [&](const CorePlan& plan) {
-    return plan.worst_max_over_mean <= *best * kCoreBalance;
-  });
-  BETHANY_CHECK(chosen != plans.end(), "no core family for {} experts on {} nodes", shape.experts,
-                shape.nodes);
-  return std::move(*chosen);
+  return best_of_all(shape, scaled, families, options);
 }
 
 CorePlan bounded_core_plan(const PlacementShape& shape, const LoadMatrix& loads,

@@ -9,7 +9,7 @@ namespace bethany {
 namespace {
 
 /// Nodes outside all groups are looked at in at most this many blocks.
-constexpr std::int32_t kOutsideBlocks = 16;
+constexpr std::int32_t kOutsideBlocks = 64;
 /// Exchanges looked at for each step of the descent, and those that are then tried.
 constexpr std::size_t kLookedAt = 1024;
 constexpr std::size_t kTried = 48;
@@ -107,25 +107,44 @@ void LaneBoard::clear() {
   free_.clear();
   for (const auto& each : layout_.classes) free_.push_back(each.count);
   for (auto& lanes : lanes_of_expert_) lanes.clear();
+  fixed_.assign(layout_.nodes_of_block.size(), 0);
 }
 
 void LaneBoard::copy(const LaneBoard& other) {
   free_ = other.free_;
   lanes_of_expert_ = other.lanes_of_expert_;
+  fixed_ = other.fixed_;
+}
+
+std::int32_t LaneBoard::only_block(std::int32_t expert) const {
+  const auto& lanes = lanes_of(expert);
+  if (lanes.size() != 1) return -1;
+  const auto& blocks = layout_.classes[static_cast<std::size_t>(lanes.front())].blocks;
+  return blocks.size() == 1 ? blocks.front() : -1;
+}
+
+void LaneBoard::count_fixed(std::int32_t expert, int sign) {
+  const auto block = only_block(expert);
+  if (block < 0) return;
+  fixed_[static_cast<std::size_t>(block)] += sign * loads_[static_cast<std::size_t>(expert)];
 }
 
 void LaneBoard::put(std::int32_t expert, std::int32_t lane_class) {
   auto& free = free_[static_cast<std::size_t>(lane_class)];
   BETHANY_CHECK(free > 0, "no lane of class {} for expert {}", lane_class, expert);
   --free;
+  count_fixed(expert, -1);
   lanes_of_expert_[static_cast<std::size_t>(expert)].push_back(lane_class);
+  count_fixed(expert, 1);
 }
 
 void LaneBoard::take(std::int32_t expert, std::int32_t lane_class) {
   auto& lanes = lanes_of_expert_[static_cast<std::size_t>(expert)];
   const auto at = std::find(lanes.begin(), lanes.end(), lane_class);
   BETHANY_CHECK(at != lanes.end(), "expert {} has no lane of class {}", expert, lane_class);
+  count_fixed(expert, -1);
   lanes.erase(at);
+  count_fixed(expert, 1);
   ++free_[static_cast<std::size_t>(lane_class)];
 }
 
@@ -144,8 +163,9 @@ bool LaneBoard::touches(std::int32_t expert, std::int32_t lane_class) const {
   return false;
 }
 
-std::int64_t LaneBoard::edges() const {
-  std::int64_t sum = 0;
+std::int64_t LaneBoard::size() const {
+  std::int64_t sum =
+      static_cast<std::int64_t>(loads_.size()) + static_cast<std::int64_t>(layout_.nodes_of_block.size());
   for (const auto& lanes : lanes_of_expert_) {
     for (const auto q : lanes) {
       sum += static_cast<std::int64_t>(layout_.classes[static_cast<std::size_t>(q)].blocks.size());
@@ -155,8 +175,9 @@ std::int64_t LaneBoard::edges() const {
 }
 
 NodeLoad LaneBoard::maximum(NodeLoad least, NodeLoad limit) {
-  flow_.clear();
+  flow_.begin(fixed_);
   for (std::size_t e = 0; e < loads_.size(); ++e) {
+    if (only_block(static_cast<std::int32_t>(e)) >= 0) continue;
     blocks_.clear();
     for (const auto q : lanes_of_expert_[e]) {
       const auto& blocks = layout_.classes[static_cast<std::size_t>(q)].blocks;

@@ -64,8 +64,8 @@ class LaneBoard {
   /// how many nodes an expert is on when `same_sizes`, and leaves every expert a core lane.
   NodeLoad descend(NodeLoad enough, NodeLoad start, bool same_sizes, int& evaluations);
 
-  /// Edges of the flow: what one evaluation costs.
-  std::int64_t edges() const;
+  /// Experts, blocks and edges of the flow: what one evaluation costs.
+  std::int64_t size() const;
 
  private:
   struct Exchange {
@@ -77,6 +77,9 @@ class LaneBoard {
   void find_exchanges(NodeLoad current, NodeLoad enough, bool same_sizes);
   bool allowed(const Exchange& exchange, bool same_sizes) const;
   bool keeps_core(std::int32_t expert, std::int32_t from, std::int32_t to) const;
+  /// The only block of an expert, or -1.
+  std::int32_t only_block(std::int32_t expert) const;
+  void count_fixed(std::int32_t expert, int sign);
   void apply(const Exchange& exchange);
   void revert(const Exchange& exchange);
 
@@ -85,6 +88,7 @@ class LaneBoard {
   BlockFlow flow_;
   std::vector<std::int32_t> free_;
   std::vector<std::vector<std::int32_t>> lanes_of_expert_;
+  std::vector<std::int64_t> fixed_;   // by block: tokens of experts on no other block
   std::vector<std::int32_t> blocks_;  // of one expert, while a question is put
   std::vector<Exchange> exchanges_;
 };
