@@ -36,8 +36,8 @@ HostSet nodes_by_domain(int nodes, std::span<const std::int32_t> domain_of_node)
   return order;
 }
 
-/// The nodes of each group. With domains a node after the other goes to the next group that is not
-/// full, so that a domain's nodes are shared out as evenly as the sizes allow.
+/// The nodes of each group. With domains a node after the other goes to the group with the fewest
+/// nodes of its domain, ties to the one with the most room.
 std::vector<HostSet> deal(int nodes, const Sizes& sizes,
                           std::span<const std::int32_t> domain_of_node) {
   std::vector<HostSet> groups(sizes.size());
@@ -50,17 +50,27 @@ std::vector<HostSet> deal(int nodes, const Sizes& sizes,
     }
     return groups;
   }
-  // The nodes in no group are one more turn of the deal, else a domain could be kept out of all.
-  const auto grouped = std::accumulate(sizes.begin(), sizes.end(), std::int32_t{0});
+  // The nodes in no group count as a group: it must not take a domain from all others.
   std::vector<std::int32_t> left = sizes;
-  left.push_back(nodes - grouped);
+  left.push_back(nodes - std::accumulate(sizes.begin(), sizes.end(), std::int32_t{0}));
   groups.emplace_back();
-  std::size_t turn = 0;
+  std::vector<std::int32_t> in_domain(groups.size());
+  std::int32_t domain = -1;
   for (const std::int32_t node : nodes_by_domain(nodes, domain_of_node)) {
-    while (left[turn] == 0) turn = (turn + 1) % left.size();
-    groups[turn].push_back(node);
-    --left[turn];
-    turn = (turn + 1) % left.size();
+    const auto of_node = domain_of_node[static_cast<std::size_t>(node)];
+    if (of_node != domain) std::fill(in_domain.begin(), in_domain.end(), 0);
+    domain = of_node;
+    std::size_t best = groups.size();
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      if (left[g] == 0) continue;
+      if (best == groups.size() || in_domain[g] < in_domain[best] ||
+          (in_domain[g] == in_domain[best] && left[g] > left[best])) {
+        best = g;
+      }
+    }
+    groups[best].push_back(node);
+    ++in_domain[best];
+    --left[best];
   }
   groups.pop_back();
   for (auto& group : groups) std::sort(group.begin(), group.end());

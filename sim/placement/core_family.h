@@ -19,7 +19,7 @@ struct Lanes {
 /// together then survive exactly the losses that leave each of the sets a node, whatever the
 /// remaining slots hold.
 struct CoreFamily {
-  std::vector<Lanes> lanes;  // by size, then nodes
+  std::vector<Lanes> lanes;   // by size, then nodes
   std::vector<HostSet> sets;  // the minimal ones among the lanes' nodes
   /// P(all layers recover | k nodes lost) by k, from 0 on; see recovery_depth().
   std::vector<double> recovery;
@@ -46,7 +46,7 @@ std::vector<CoreFamily> disjoint_families(int nodes, int slots, int experts,
 
 /// The sizes of the cores that replica counts allow in all layers (placement.md §7): the least i-th
 /// group of `mro` over the layers, ascending. Requires: every count from 1; a row for each layer.
-std::vector<std::int32_t> core_sizes_of_counts(
-    int nodes, int slots, std::span<const std::vector<std::int32_t>> replicas);
+std::vector<std::int32_t> core_sizes_of_counts(int nodes, int slots,
+                                               std::span<const std::vector<std::int32_t>> replicas);
 
 }  // namespace bethany

@@ -39,9 +39,7 @@ NodeLoad mean_of(const LaneLayout& layout, std::span<const std::int64_t> loads) 
   return mean;
 }
 
-NodeLoad enough_of(NodeLoad mean) {
-  return {mean.tokens + mean.tokens / kEvenEnough, mean.nodes};
-}
+NodeLoad enough_of(NodeLoad mean) { return {mean.tokens + mean.tokens / kEvenEnough, mean.nodes}; }
 
 constexpr NodeLoad kNoLimit{BlockFlow::kMostTokens * 2, 1};
 
@@ -188,8 +186,8 @@ class Filling {
     board.put(expert, lane);
     const auto& lanes = layout_.classes[static_cast<std::size_t>(lane)];
     for (const auto b : lanes.blocks) {
-      load_[static_cast<std::size_t>(b)] += static_cast<double>(share) *
-                                            sizes_[static_cast<std::size_t>(b)] / lanes.nodes;
+      load_[static_cast<std::size_t>(b)] +=
+          static_cast<double>(share) * sizes_[static_cast<std::size_t>(b)] / lanes.nodes;
     }
   }
 
@@ -338,8 +336,7 @@ void put_beyond_cores(const LaneLayout& layout, const CoreFamily& family,
       return static_cast<std::size_t>(
           layout.classes[static_cast<std::size_t>(lane)].blocks.front());
     };
-    const auto middle =
-        lanes.begin() + static_cast<std::ptrdiff_t>(std::min(want, lanes.size()));
+    const auto middle = lanes.begin() + static_cast<std::ptrdiff_t>(std::min(want, lanes.size()));
     std::partial_sort(lanes.begin(), middle, lanes.end(), [&](std::int32_t a, std::int32_t b) {
       if (board.free_lanes(a) != board.free_lanes(b)) {
         return board.free_lanes(a) > board.free_lanes(b);

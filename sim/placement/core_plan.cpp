@@ -114,8 +114,8 @@ LayerRows CorePlan::rows(const PlacementShape& shape) const {
 }
 
 std::vector<CoreFamily> core_families(const PlacementShape& shape) {
-  auto families = disjoint_families(shape.nodes, shape.slots_per_node(), shape.experts,
-                                    shape.domain_of_node);
+  auto families =
+      disjoint_families(shape.nodes, shape.slots_per_node(), shape.experts, shape.domain_of_node);
   const auto least = static_cast<std::size_t>(shape.effective_fault_threshold());
   const auto keeps = [&](const CoreFamily& family) { return family.sets.front().size() >= least; };
   if (std::any_of(families.begin(), families.end(), keeps)) {
@@ -138,9 +138,8 @@ CorePlan core_plan(const PlacementShape& shape, const LoadMatrix& loads,
   const auto families = core_families(shape);
   const auto hardest = hardest_layer(shape, scaled, families, options);
   // max/mean is never below 1, and where all were looked at, no worst layer is below the least.
-  const double least = hardest.size() < families.size()
-                           ? 1
-                           : *std::min_element(hardest.begin(), hardest.end());
+  const double least =
+      hardest.size() < families.size() ? 1 : *std::min_element(hardest.begin(), hardest.end());
   for (std::size_t i = 0; i < families.size(); ++i) {
     const double limit = least * kCoreBalance;
     if (i < hardest.size() && hardest[i] > limit) continue;
@@ -153,16 +152,13 @@ CorePlan core_plan(const PlacementShape& shape, const LoadMatrix& loads,
 CorePlan bounded_core_plan(const PlacementShape& shape, const LoadMatrix& loads,
                            std::span<const std::vector<std::int32_t>> replicas) {
   const int slots = shape.slots_per_node();
-  const auto family =
-      disjoint_family(shape.nodes, slots, core_sizes_of_counts(shape.nodes, slots, replicas),
-                      shape.domain_of_node);
+  const auto family = disjoint_family(
+      shape.nodes, slots, core_sizes_of_counts(shape.nodes, slots, replicas), shape.domain_of_node);
   CorePlan plan{.family = family, .layers = {}, .worst_max_over_mean = 1};
   for (std::size_t l = 0; l < replicas.size(); ++l) {
-    plan.layers.push_back(bounded_core_layer(shape.nodes, slots, family,
-                                             scaled_loads(loads.row(static_cast<int>(l))),
-                                             replicas[l]));
-    plan.worst_max_over_mean =
-        std::max(plan.worst_max_over_mean, plan.layers.back().max_over_mean);
+    plan.layers.push_back(bounded_core_layer(
+        shape.nodes, slots, family, scaled_loads(loads.row(static_cast<int>(l))), replicas[l]));
+    plan.worst_max_over_mean = std::max(plan.worst_max_over_mean, plan.layers.back().max_over_mean);
   }
   return plan;
 }

@@ -39,8 +39,8 @@ struct CorePlan {
 /// Requires: shape.experts <= shape.slots().
 std::vector<CoreFamily> core_families(const PlacementShape& shape);
 
-/// The plan of all layers on a given family. Stops after a layer whose max/mean passes `limit`: then
-/// empty. Requires: the family's lanes hold the experts.
+/// The plan of all layers on a given family. Stops after a layer whose max/mean passes `limit`:
+/// then empty. Requires: the family's lanes hold the experts.
 std::optional<CorePlan> core_plan_on(const PlacementShape& shape, const LoadMatrix& loads,
                                      const CoreFamily& family, const CoreOptions& options,
                                      std::optional<double> limit = {});

@@ -26,10 +26,8 @@ std::vector<std::vector<std::int32_t>> lanes_by_node(int nodes, const CoreFamily
 }
 
 LaneClass single_block(std::int32_t block, std::size_t nodes, std::int32_t count) {
-  return {.blocks = {block},
-          .nodes = static_cast<std::int32_t>(nodes),
-          .count = count,
-          .core = false};
+  return {
+      .blocks = {block}, .nodes = static_cast<std::int32_t>(nodes), .count = count, .core = false};
 }
 
 }  // namespace
@@ -44,7 +42,8 @@ LaneLayout lanes_of_family(int nodes, int slots, const CoreFamily& family) {
   LaneLayout layout;
   std::map<std::vector<std::int32_t>, HostSet> alike;
   const auto by_node = lanes_by_node(nodes, family);
-  for (int node = 0; node < nodes; ++node) alike[by_node[static_cast<std::size_t>(node)]].push_back(node);
+  for (int node = 0; node < nodes; ++node)
+    alike[by_node[static_cast<std::size_t>(node)]].push_back(node);
   for (const auto& lanes : family.lanes) {
     layout.classes.push_back({.blocks = {},
                               .nodes = static_cast<std::int32_t>(lanes.nodes.size()),
@@ -164,8 +163,8 @@ bool LaneBoard::touches(std::int32_t expert, std::int32_t lane_class) const {
 }
 
 std::int64_t LaneBoard::size() const {
-  std::int64_t sum =
-      static_cast<std::int64_t>(loads_.size()) + static_cast<std::int64_t>(layout_.nodes_of_block.size());
+  std::int64_t sum = static_cast<std::int64_t>(loads_.size()) +
+                     static_cast<std::int64_t>(layout_.nodes_of_block.size());
   for (const auto& lanes : lanes_of_expert_) {
     for (const auto q : lanes) {
       sum += static_cast<std::int64_t>(layout_.classes[static_cast<std::size_t>(q)].blocks.size());
@@ -189,7 +188,9 @@ NodeLoad LaneBoard::maximum(NodeLoad least, NodeLoad limit) {
 }
 
 bool LaneBoard::keeps_core(std::int32_t expert, std::int32_t from, std::int32_t to) const {
-  const auto core = [&](std::int32_t q) { return layout_.classes[static_cast<std::size_t>(q)].core; };
+  const auto core = [&](std::int32_t q) {
+    return layout_.classes[static_cast<std::size_t>(q)].core;
+  };
   if (!core(from) || core(to)) return true;
   const auto& lanes = lanes_of(expert);
   return std::any_of(lanes.begin(), lanes.end(),
@@ -252,16 +253,16 @@ void LaneBoard::find_exchanges(NodeLoad current, NodeLoad enough, bool same_size
   std::stable_sort(beyond.begin(), beyond.end(),
                    [](const Exchange& a, const Exchange& b) { return a.score < b.score; });
   // The tokens inside above what is enough there.
-  const double excess =
-      (current.value() - enough.value()) * static_cast<double>(current.nodes);
+  const double excess = (current.value() - enough.value()) * static_cast<double>(current.nodes);
   const auto wanted = static_cast<std::int64_t>(excess);
   exchanges_.clear();
-  const std::size_t window = std::max<std::size_t>(4, kLookedAt / std::max<std::size_t>(1, inside.size()));
+  const std::size_t window =
+      std::max<std::size_t>(4, kLookedAt / std::max<std::size_t>(1, inside.size()));
   for (const auto& in : inside) {
     const std::int64_t load = loads_[static_cast<std::size_t>(in.expert)];
-    const auto best = std::lower_bound(
-        beyond.begin(), beyond.end(), load - wanted,
-        [](const Exchange& x, std::int64_t score) { return x.score < score; });
+    const auto best =
+        std::lower_bound(beyond.begin(), beyond.end(), load - wanted,
+                         [](const Exchange& x, std::int64_t score) { return x.score < score; });
     const auto middle = static_cast<std::size_t>(best - beyond.begin());
     const std::size_t begin = middle > window / 2 ? middle - window / 2 : 0;
     for (std::size_t i = begin; i < std::min(beyond.size(), begin + window); ++i) {
@@ -271,8 +272,8 @@ void LaneBoard::find_exchanges(NodeLoad current, NodeLoad enough, bool same_size
       if (allowed(x, same_sizes)) exchanges_.push_back(x);
     }
   }
-  const auto middle = exchanges_.begin() +
-                      static_cast<std::ptrdiff_t>(std::min(exchanges_.size(), kTried));
+  const auto middle =
+      exchanges_.begin() + static_cast<std::ptrdiff_t>(std::min(exchanges_.size(), kTried));
   const auto order = [](const Exchange& a, const Exchange& b) {
     if (a.score != b.score) return a.score < b.score;
     if (a.expert != b.expert) return a.expert < b.expert;

@@ -45,11 +45,11 @@ struct FrontierPlan {
 /// Balances closer than this count as equal when plans are compared.
 constexpr double kEqualBalance = 1e-3;
 
-/// The plans of which no other is at least as good in worst max/mean (to kEqualBalance), in P(recover
-/// | k) at every k and in gradient traffic, and better in one; most balanced first, then best
-/// recovery. Of equal plans the first in the order of candidates. Plans whose exact recovery is not
-/// affordable are left out. Candidates: core families, with and without dropped hosts, and the
-/// registered placements `mro`, `mro+`, `spread`, `packed` on the allocations they go with.
+/// The plans of which no other is at least as good in worst max/mean (to kEqualBalance), in
+/// P(recover | k) at every k and in gradient traffic, and better in one; most balanced first, then
+/// best recovery. Of equal plans the first in the order of candidates. Plans whose exact recovery
+/// is not affordable are left out. Candidates: core families, with and without dropped hosts, and
+/// the registered placements `mro`, `mro+`, `spread`, `packed` on the allocations they go with.
 /// Infeasible, with the reason, when no candidate can be made.
 /// Throws InputError when a given name is unknown.
 std::variant<std::vector<FrontierPlan>, Infeasible> frontier(const ObjectiveRequest& request);
