@@ -29,25 +29,33 @@ class BalancedPacking {
            std::int64_t packs, std::int64_t capacity, std::span<std::int32_t> rows);
 
  private:
+  /// All replicas of an expert.
   template <class Word>
-  void pack(std::size_t packs, std::int32_t capacity, const std::vector<Word>& weights,
-            std::vector<Word>& tree);
-  template <class Word>
-  void expand_order(const std::vector<Word>& weights);
-  void order_by_weight();
+  struct Item {
+    Word weight;            // load of one replica
+    std::int32_t position;  // in `experts`
+    std::int32_t count;
+  };
 
-  // By position in `experts`: replicas, load of one of them, heaviest first.
-  std::vector<std::int32_t> counts_;
+  void order_items();
+  template <class Word>
+  void expand(const std::vector<Item<Word>>& items);
+  template <class Word>
+  void pack(const std::vector<Item<Word>>& items, std::size_t packs, std::int32_t capacity,
+            std::vector<Word>& tree);
+
+  std::vector<std::int32_t> counts_;           // by position
+  std::vector<std::int32_t> next_replica_;     // by position
+  std::vector<Item<std::uint64_t>> items_;     // heaviest first
+  std::vector<std::int32_t> sequence_;         // items of all replicas, heaviest first
+  std::vector<std::int32_t> pack_of_replica_;  // by position, then one by one
+  std::vector<std::int32_t> used_;             // slots of each pack
+  std::vector<std::uint64_t> tree_;  // the least (load, pack) of each subtree, the root at 1
+  std::vector<std::pair<std::int32_t, std::int32_t>> further_;  // of equal items: item, j
+  // Of the sort, by position: weights, as doubles' bits, buckets.
   std::vector<std::uint64_t> weights_;
-  std::vector<std::int32_t> order_;
-  std::vector<std::int32_t> next_replica_;
-  std::vector<std::int32_t> sequence_;  // positions of all replicas, heaviest first
-  std::vector<std::pair<std::int32_t, std::int32_t>> further_;  // position, j
-  std::vector<std::int32_t> pack_of_replica_;
-  std::vector<std::int32_t> used_;    // slots of each pack
-  std::vector<std::uint64_t> tree_;   // the least (load, pack) of each subtree, the root at 1
-  std::vector<std::uint32_t> ranks_;  // of the sort: the bucket of a position
-  std::vector<std::int32_t> buckets_;
+  std::vector<std::uint64_t> bits_;
+  std::vector<std::uint32_t> buckets_;
   std::vector<std::int32_t> all_experts_;
 };
 

@@ -48,22 +48,41 @@ void sift_down(std::vector<Key>& heap, std::size_t at) {
 }
 
 /// Gives the slots that `counts` leaves of `slots`, see GreedyCounts::run(). Wide: a type that
-/// holds load · slots.
+/// holds load · slots. `able`: scratch.
 template <class Wide, class Key>
 void hand_out(std::span<const std::int64_t> loads, std::int64_t slots, std::int64_t minimum,
-              Wide total, std::vector<Key>& heap, std::span<std::int32_t> counts) {
-  // Of K extra slots those with load / j >= total / K are at most K, so all of them are given.
-  // An expert below the mean load per slot gets none: there are more than K of at least the mean.
+              Wide total, std::vector<std::int32_t>& able, std::vector<Key>& heap,
+              std::span<std::int32_t> counts) {
   const auto extra = slots - minimum * static_cast<std::int64_t>(loads.size());
+  // An expert of less than `minimum` times the mean load per slot gets no extra slot: more than
+  // `extra` quotients are at least the mean. So again for the slots and loads of those that remain.
+  able.resize(loads.size());
+  std::iota(able.begin(), able.end(), 0);
+  for (int round = 0; round < 3; ++round) {
+    const auto mean_slots =
+        static_cast<Wide>(extra + minimum * static_cast<std::int64_t>(able.size()));
+    const auto least = static_cast<std::int64_t>((total * minimum + mean_slots - 1) / mean_slots);
+    std::size_t kept = 0;
+    total = 0;
+    for (const std::int32_t e : able) {
+      const std::int64_t load = loads[static_cast<std::size_t>(e)];
+      const bool stays = load >= least;
+      able[kept] = e;
+      kept += static_cast<std::size_t>(stays);
+      total += stays ? load : 0;
+    }
+    able.resize(kept);
+  }
+  // Those with load / j >= total / extra are at most `extra`, so all of them are given.
   std::int64_t left = extra;
   heap.clear();
-  for (std::size_t e = 0; e < loads.size(); ++e) {
-    if (static_cast<Wide>(loads[e]) * slots < total * minimum) continue;
+  for (const std::int32_t expert : able) {
+    const auto e = static_cast<std::size_t>(expert);
     const auto sure = static_cast<std::int64_t>(static_cast<Wide>(loads[e]) * extra / total);
     const std::int64_t more = std::max<std::int64_t>(sure - (minimum - 1), 0);
     counts[e] += static_cast<std::int32_t>(more);
     left -= more;
-    heap.push_back(key_of<Key>(loads[e], counts[e], static_cast<std::int32_t>(e)));
+    heap.push_back(key_of<Key>(loads[e], counts[e], expert));
   }
   for (std::size_t at = heap.size() / 2; at-- > 0;) sift_down(heap, at);
   for (; left > 0; --left) {
@@ -90,11 +109,12 @@ void GreedyCounts::run(std::span<const std::int64_t> loads, std::int64_t slots,
     return;
   }
   std::fill(counts.begin(), counts.end(), static_cast<std::int32_t>(minimum));
+  if (slots == minimum * experts) return;
   constexpr std::int64_t kExact = std::int64_t{1} << 52;
   if (total < kExact / slots) {
-    hand_out<std::int64_t>(loads, slots, minimum, total, quotients_, counts);
+    hand_out<std::int64_t>(loads, slots, minimum, total, able_, quotients_, counts);
   } else {
-    hand_out<Int128>(loads, slots, minimum, total, fractions_, counts);
+    hand_out<Int128>(loads, slots, minimum, total, able_, fractions_, counts);
   }
 }
 

@@ -30,6 +30,7 @@ class GreedyCounts {
     std::int32_t expert;
   };
 
+  std::vector<std::int32_t> able_;  // experts that may get more than the minimum
   std::vector<Quotient> quotients_;
   std::vector<Fraction> fractions_;
 };
