@@ -252,7 +252,7 @@ PlanFile read_plan(const JsonNode& node) {
                                         schema, kPlaceSchema));
     }
     for (const auto* key : {"version", "seed", "allocation", "placement", "dispatch",
-                            "fault_threshold", "fault_threshold_effective"}) {
+                            "fault_threshold", "fault_threshold_effective", "reconfiguration"}) {
       reader.raw(key);
     }
   } else if (const auto version = reader.integer("bethany_plan", 0, INT64_MAX); version != 1) {

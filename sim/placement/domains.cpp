@@ -4,18 +4,6 @@
 #include <numeric>
 
 namespace bethany {
-namespace {
-
-void mark(const PlanDomain& domain, std::int32_t id, std::vector<std::int32_t>& domain_of) {
-  for (const std::int32_t node : domain.nodes) {
-    if (node < static_cast<std::int32_t>(domain_of.size())) {
-      domain_of[static_cast<std::size_t>(node)] = id;
-    }
-  }
-  for (const auto& inner : domain.domains) mark(inner, id, domain_of);
-}
-
-}  // namespace
 
 std::vector<std::int32_t> domain_of_nodes(const std::vector<PlanDomain>& tree, int nodes) {
   if (tree.empty()) return {};
@@ -24,7 +12,10 @@ std::vector<std::int32_t> domain_of_nodes(const std::vector<PlanDomain>& tree, i
   std::vector<std::int32_t> domain_of(static_cast<std::size_t>(nodes));
   std::iota(domain_of.begin(), domain_of.end(), static_cast<std::int32_t>(level->size()));
   std::int32_t id = 0;
-  for (const auto& domain : *level) mark(domain, id++, domain_of);
+  for (const auto& domain : *level) {
+    for (const std::int32_t node : nodes_of(domain)) domain_of[static_cast<std::size_t>(node)] = id;
+    ++id;
+  }
   std::vector<std::int32_t> all(domain_of.size());
   std::iota(all.begin(), all.end(), 0);
   return domains_among(domain_of, all);
