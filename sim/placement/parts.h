@@ -68,6 +68,10 @@ inline constexpr char kRandomPlan[] = "random-plan";
 /// different plans.
 inline constexpr char kHistoryPlan[] = "history-plan";
 
+/// The plan depends on PlacementShape::domain_of_node: its nodes are bound to machines of their
+/// domains only.
+inline constexpr char kDomainPlan[] = "domain-plan";
+
 /// Replica counts by expert, a row for each layer.
 using ReplicaRows = std::vector<std::vector<std::int32_t>>;
 
@@ -111,6 +115,8 @@ class Placement {
   virtual std::variant<LayerRows, Infeasible> place_layers(
       const PlacementShape& shape, std::span<const std::vector<std::int32_t>> replicas,
       const LoadMatrix& loads, Rng& rng) const;
+  /// False when the rows may hold other counts than the allocation's: the plan then has theirs.
+  virtual bool keeps_counts() const { return true; }
   /// True when the rows are final, slots GPU after GPU: neither the layer order nor the GPU pass
   /// touches them.
   virtual bool decides_gpus() const { return false; }
