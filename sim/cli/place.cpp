@@ -2,7 +2,9 @@
 
 #include "sim/base/error.h"
 #include "sim/base/files.h"
+#include "sim/base/quantities.h"
 #include "sim/cli/command.h"
+#include "sim/cli/heat_map.h"
 #include "sim/cli/placement_options.h"
 #include "sim/model/plan_file.h"
 
@@ -11,7 +13,9 @@ namespace {
 
 struct Options {
   PlacementOptions placement;
+  ChangeOptions change;
   std::string plan_path;
+  std::string view = "table";
   OutputOptions output;
 };
 
@@ -39,21 +43,36 @@ Table table_of(const PlaceAnswer& answer) {
   return table;
 }
 
-int place(const Options& options) {
-  auto answered = answer_place(read_request(options.placement));
-  if (const auto* infeasible = std::get_if<Infeasible>(&answered)) {
-    throw InfeasibleError(infeasible->reason);
+std::string in_words(const Reconfiguration& change) {
+  const auto& summary = change.binding.summary;
+  std::string text =
+      fmt::format("from the previous plan: {} expert states move{}", summary.experts_moved,
+                  change.binding.least_moved ? " (the least possible)" : "");
+  if (summary.dense_copies > 0) {
+    text += fmt::format(", {} nodes fetch the dense state", summary.dense_copies);
   }
-  const auto& answer = std::get<PlaceAnswer>(answered);
-  if (!options.plan_path.empty()) {
-    write_output(options.plan_path, to_text(plan_json({answer.plan, {}})) + "\n",
-                 options.output.force);
+  if (change.bytes) {
+    text += fmt::format("; {} in all, {} through the busiest port", to_text(Bytes{*change.bytes}),
+                        to_text(Bytes{*change.busiest_port_bytes}));
   }
-  if (options.output.format == "json") {
-    print_json(place_json(answer));
-    return 0;
+  if (change.seconds) text += fmt::format(": {:.4g} s", *change.seconds);
+  std::string moved;
+  for (std::size_t node = 0; node < change.previous_node.size(); ++node) {
+    const std::int32_t before = change.previous_node[node];
+    if (before == static_cast<std::int32_t>(node)) continue;
+    moved += before < 0 ? fmt::format(" {} is new", node) : fmt::format(" {} was {}", node, before);
+    moved += ",";
   }
-  print_table(table_of(answer), options.output.format);
+  if (!moved.empty()) text += fmt::format("; node{}", moved.substr(0, moved.size() - 1));
+  return text;
+}
+
+void print_for_people(const PlaceAnswer& answer, const Options& options) {
+  if (options.view == "heatmap") {
+    print_text(heat_map(answer, wants_colour()));
+  } else {
+    print_table(table_of(answer), options.output.format);
+  }
   for (std::size_t layer = 0; layer < answer.plan.layers.size(); ++layer) {
     std::string replicas;
     for (const auto count : answer.plan.layers[layer].replicas) {
@@ -63,6 +82,31 @@ int place(const Options& options) {
     say(fmt::format("layer {}: replicas {}; max/mean load {}", layer, replicas,
                     balance ? fmt::format("{:.4g}", *balance) : "unknown (no loads)"));
   }
+  if (answer.reconfiguration) say(in_words(*answer.reconfiguration));
+}
+
+int place(const Options& options) {
+  if (options.view == "heatmap" && options.output.format != "table") {
+    throw CLI::ValidationError(
+        "--view", "heatmap is for people: it excludes --format " + options.output.format);
+  }
+  auto request = read_request(options.placement);
+  request.change = read_change(options.change);
+  auto answered = answer_place(request);
+  if (const auto* infeasible = std::get_if<Infeasible>(&answered)) {
+    throw InfeasibleError(infeasible->reason);
+  }
+  const auto& answer = std::get<PlaceAnswer>(answered);
+  if (!options.plan_path.empty()) {
+    write_output(options.plan_path,
+                 to_text(plan_json({answer.plan, answer.request.domains})) + "\n",
+                 options.output.force);
+  }
+  if (options.output.format == "json") {
+    print_json(place_json(answer));
+    return 0;
+  }
+  print_for_people(answer, options);
   return 0;
 }
 
@@ -72,6 +116,9 @@ void add_place(CLI::App& program, CommandContext& context) {
   auto options = std::make_shared<Options>();
   auto* command = program.add_subcommand("place", "plan expert replicas on nodes");
   add_placement_options(*command, options->placement);
+  add_change_options(*command, options->change);
+  command->add_option("--view", options->view, "table, or heatmap: experts down, nodes across")
+      ->check(CLI::IsMember({"table", "heatmap"}));
   command->add_option("-o,--output", options->plan_path, "write the plan to this file too");
   add_format(*command, options->output);
   add_force(*command, options->output);

@@ -6,7 +6,11 @@
 
 #include "sim/base/error.h"
 #include "sim/base/files.h"
+#include "sim/base/quantities.h"
+#include "sim/base/text.h"
 #include "sim/cli/command.h"
+#include "sim/model/moe_model.h"
+#include "sim/model/plan_file.h"
 
 namespace bethany {
 namespace {
@@ -92,11 +96,10 @@ void add_later_option(CLI::App& command, const std::string& name, const std::str
 
 void add_placement_options(CLI::App& command, PlacementOptions& options) {
   auto& request = options.request;
-  command.add_option("--nodes", request.nodes, "nodes")->check(CLI::Range(1, 1'000'000));
-  command.add_option("--slots", request.slots_per_node, "expert slots of a node")
-      ->check(CLI::Range(1, 1'000'000));
-  command.add_option("--gpus-per-node", request.gpus_per_node, "GPUs of a node")
-      ->check(CLI::Range(1, 1024));
+  // Values out of range are the answer's to refuse (exit 3): it knows what they are for.
+  options.nodes = command.add_option("--nodes", request.nodes, "nodes");
+  options.slots = command.add_option("--slots", request.slots_per_node, "expert slots of a node");
+  command.add_option("--gpus-per-node", request.gpus_per_node, "GPUs of a node");
   command.add_option("--loads", options.loads, "tokens by expert: t1,t2,...");
   command.add_option("--loads-file", options.loads_file,
                      "tokens by expert, a layer a row: JSON [[...]...] or CSV");
@@ -110,21 +113,20 @@ void add_placement_options(CLI::App& command, PlacementOptions& options) {
       ->capture_default_str();
   command.add_option("--layer-order", options.layer_order, "aligned or independent")
       ->check(CLI::IsMember({"aligned", "independent"}));
-  command
-      .add_option("--fault-threshold", request.fault_threshold,
-                  "f: fewer than f losses at once are survived")
-      ->check(CLI::Range(1, 1'000'000));
+  command.add_option("--fault-threshold", request.fault_threshold,
+                     "f: fewer than f losses at once are survived");
   command.add_option("--seed", request.seed, "for placements that draw")->capture_default_str();
-  add_later_option(command, "--expert-groups", "hierarchical packing");
-  add_later_option(command, "--domains", "failure domains");
-  add_later_option(command, "--previous", "the plan to come from");
+  command.add_option("--expert-groups", request.expert_groups,
+                     "consecutive experts in this many groups that packing keeps together");
+  command.add_option("--domains", options.domains_file,
+                     "failure domains of the nodes: JSON as in a plan file");
   add_later_option(command, "--objective", "recovery, balance, frontier or goodput");
 }
 
 PlaceRequest read_request(const PlacementOptions& options) {
   auto request = options.request;
-  if (request.nodes == 0) throw CLI::RequiredError("--nodes");
-  if (request.slots_per_node == 0) throw CLI::RequiredError("--slots");
+  if (options.nodes->count() == 0) throw CLI::RequiredError("--nodes");
+  if (options.slots->count() == 0) throw CLI::RequiredError("--slots");
   const int given = (options.loads.empty() ? 0 : 1) + (options.loads_file.empty() ? 0 : 1);
   if (given > 1) throw CLI::ValidationError("--loads-file", "excludes --loads");
   if (given == 0 && options.replicas.empty()) {
@@ -146,7 +148,75 @@ PlaceRequest read_request(const PlacementOptions& options) {
   }
   request.layer_order =
       options.layer_order == "aligned" ? LayerOrder::aligned : LayerOrder::independent;
+  if (!options.domains_file.empty()) {
+    request.domains = read_domains_file(options.domains_file, std::max(request.nodes, 0));
+  }
   return request;
+}
+
+void add_change_options(CLI::App& command, ChangeOptions& options) {
+  auto* previous = command.add_option("--previous", options.previous,
+                                      "the plan to come from: a plan file, or the JSON of `place`");
+  const auto add = [&](const char* name, std::string& value, const char* help) {
+    return command.add_option(name, value, help)->needs(previous);
+  };
+  add("--lost", options.lost, "nodes of the previous plan that are gone: n1,n2,...");
+  add("--binding", options.binding,
+      "min-cost (default): least state moved; or greedy, as published")
+      ->check(CLI::IsMember({"min-cost", "greedy"}));
+  add("--model", options.model,
+      "its experts and dense part give the bytes; see `bethany list models`");
+  add("--expert-bytes", options.expert_bytes, "state of one expert, such as 64MiB");
+  add("--dense-bytes", options.dense_bytes, "what a new node fetches beside its experts");
+  add("--bandwidth", options.bandwidth, "of a node's port, such as 100Gbps");
+}
+
+namespace {
+
+/// The value of a quantity option. Throws InputError.
+template <class Quantity>
+Quantity read_quantity(const char* option, const std::string& text, const char* example,
+                       std::optional<Quantity> (*parse)(std::string_view)) {
+  const auto value = parse(text);
+  if (!value) {
+    throw InputError(fmt::format("{}: '{}' is not a quantity such as {}", option, text, example));
+  }
+  return *value;
+}
+
+}  // namespace
+
+std::optional<ChangeRequest> read_change(const ChangeOptions& options) {
+  if (options.previous.empty()) return {};
+  ChangeRequest change;
+  change.previous = read_plan_file(options.previous).plan;
+  if (!options.lost.empty()) {
+    for (const auto node : read_numbers(options.lost, "--lost")) {
+      change.lost.push_back(static_cast<int>(std::min<std::int64_t>(node, INT32_MAX)));
+    }
+  }
+  change.method = options.binding == "greedy" ? BindingMethod::greedy : BindingMethod::min_cost;
+  if (!options.model.empty()) {
+    const auto* model = find_model(options.model);
+    if (model == nullptr) throw InputError(unknown_name("model", options.model, model_names()));
+    const std::int64_t per_parameter = Precision().state_bytes();
+    change.expert_bytes = model->expert_parameters * per_parameter;
+    change.dense_bytes = model->dense_parameters * per_parameter;
+  }
+  if (!options.expert_bytes.empty()) {
+    change.expert_bytes =
+        read_quantity("--expert-bytes", options.expert_bytes, "64MiB", &parse_bytes).value;
+  }
+  if (!options.dense_bytes.empty()) {
+    change.dense_bytes =
+        read_quantity("--dense-bytes", options.dense_bytes, "2GiB", &parse_bytes).value;
+  }
+  if (!options.bandwidth.empty()) {
+    const auto port = read_quantity("--bandwidth", options.bandwidth, "100Gbps", &parse_bandwidth);
+    if (port.bytes_per_second <= 0) throw InputError("--bandwidth: nothing moves at 0");
+    change.bytes_per_second = port.bytes_per_second;
+  }
+  return change;
 }
 
 }  // namespace bethany

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,14 +12,30 @@ namespace bethany {
 /// The options that `place` and `recover` share.
 struct PlacementOptions {
   PlaceRequest request;
+  CLI::Option* nodes = nullptr;  // to tell what was not given
+  CLI::Option* slots = nullptr;
   std::string loads;       // t1,t2,…
   std::string loads_file;  // [[…]…] as JSON, or CSV with a layer a row
   std::string replicas;    // r1,r2,…
   std::string layer_order = "aligned";
-  std::vector<std::string> later;  // options of the contract that a later version builds
+  std::string domains_file;
 };
 
 void add_placement_options(CLI::App& command, PlacementOptions& options);
+
+/// The plan to come from, and what moving costs: options of `place`.
+struct ChangeOptions {
+  std::string previous;
+  std::string lost;  // n1,n2,…
+  std::string binding = "min-cost";
+  std::string model;
+  std::string expert_bytes;
+  std::string dense_bytes;
+  std::string bandwidth;
+};
+void add_change_options(CLI::App& command, ChangeOptions& options);
+/// Empty without --previous. Throws InputError.
+std::optional<ChangeRequest> read_change(const ChangeOptions& options);
 
 /// The request with loads and replicas read. Throws InputError; a missing option is malformed (exit
 /// 2).

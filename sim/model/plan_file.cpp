@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "sim/base/error.h"
@@ -160,6 +161,9 @@ void read_layers(ObjectReader& reader, PlacementPlan& plan, bool printed_by_plac
   }
 }
 
+std::vector<PlanDomain> domains_at(const JsonNode& list, const std::string& path, int nodes,
+                                   std::set<std::string>& names);
+
 PlanDomain read_domain(const JsonNode& node, const std::string& path, int nodes,
                        std::set<std::string>& names) {
   ObjectReader reader(node, path);
@@ -177,14 +181,34 @@ PlanDomain read_domain(const JsonNode& node, const std::string& path, int nodes,
     reader.fail("nodes", "a node stands there twice");
   }
   if (const auto* inner = reader.raw("domains"); inner != nullptr) {
-    if (inner->kind != JsonNode::Kind::array) reader.fail("domains", "expected an array");
-    for (std::size_t i = 0; i < inner->items.size(); ++i) {
-      domain.domains.push_back(
-          read_domain(inner->items[i], fmt::format("{}/domains/{}", path, i), nodes, names));
-    }
+    domain.domains = domains_at(*inner, path + "/domains", nodes, names);
   }
   reader.finish();
   return domain;
+}
+
+/// Domains side by side: they share no node.
+std::vector<PlanDomain> domains_at(const JsonNode& list, const std::string& path, int nodes,
+                                   std::set<std::string>& names) {
+  if (list.kind != JsonNode::Kind::array) {
+    fail(list, path.empty() ? "/" : path,
+         fmt::format("expected an array of domains, found {}", kind_in_words(list.kind)));
+  }
+  std::vector<PlanDomain> domains;
+  std::map<std::int32_t, std::size_t> domain_of;
+  for (std::size_t i = 0; i < list.items.size(); ++i) {
+    const auto where = fmt::format("{}/{}", path, i);
+    domains.push_back(read_domain(list.items[i], where, nodes, names));
+    for (const std::int32_t place : nodes_of(domains.back())) {
+      const auto [known, added] = domain_of.emplace(place, i);
+      if (!added) {
+        fail(list.items[i], where,
+             fmt::format("node {} is in the domains '{}' and '{}'", place,
+                         domains[known->second].name, domains.back().name));
+      }
+    }
+  }
+  return domains;
 }
 
 JsonNode numbers(const std::int32_t* first, const std::int32_t* last) {
@@ -207,6 +231,17 @@ JsonNode domain_json(const PlanDomain& domain) {
 
 }  // namespace
 
+std::vector<std::int32_t> nodes_of(const PlanDomain& domain) {
+  auto nodes = domain.nodes;
+  for (const auto& inner : domain.domains) {
+    const auto more = nodes_of(inner);
+    nodes.insert(nodes.end(), more.begin(), more.end());
+  }
+  std::sort(nodes.begin(), nodes.end());
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+  return nodes;
+}
+
 PlanFile read_plan(const JsonNode& node) {
   ObjectReader reader(node, "");
   const bool printed_by_place = reader.has("schema");
@@ -217,7 +252,7 @@ PlanFile read_plan(const JsonNode& node) {
                                         schema, kPlaceSchema));
     }
     for (const auto* key : {"version", "seed", "allocation", "placement", "dispatch",
-                            "fault_threshold", "fault_threshold_effective"}) {
+                            "fault_threshold", "fault_threshold_effective", "reconfiguration"}) {
       reader.raw(key);
     }
   } else if (const auto version = reader.integer("bethany_plan", 0, INT64_MAX); version != 1) {
@@ -238,12 +273,8 @@ PlanFile read_plan(const JsonNode& node) {
   }
   read_layers(reader, plan, printed_by_place);
   if (const auto* domains = reader.raw("domains"); domains != nullptr) {
-    if (domains->kind != JsonNode::Kind::array) reader.fail("domains", "expected an array");
     std::set<std::string> names;
-    for (std::size_t i = 0; i < domains->items.size(); ++i) {
-      file.domains.push_back(
-          read_domain(domains->items[i], fmt::format("/domains/{}", i), plan.nodes, names));
-    }
+    file.domains = domains_at(*domains, "/domains", plan.nodes, names);
   }
   reader.finish();
   return file;
@@ -254,6 +285,26 @@ PlanFile parse_plan(std::string_view text, const std::string& name) {
 }
 
 PlanFile read_plan_file(const std::string& path) { return parse_plan(read_input(path), path); }
+
+std::vector<PlanDomain> read_domains(const JsonNode& node, int nodes) {
+  std::vector<PlanDomain> domains;
+  if (node.kind == JsonNode::Kind::object) {
+    auto file = read_plan(node);
+    if (file.plan.nodes != nodes) {
+      fail(node, "/nodes", fmt::format("{} nodes for a plan of {}", file.plan.nodes, nodes));
+    }
+    domains = std::move(file.domains);
+  } else {
+    std::set<std::string> names;
+    domains = domains_at(node, "", nodes, names);
+  }
+  if (domains.empty()) fail(node, "/", "no domains");
+  return domains;
+}
+
+std::vector<PlanDomain> read_domains_file(const std::string& path, int nodes) {
+  return read_domains(parse_json(read_input(path), path), nodes);
+}
 
 JsonNode layer_json(const PlacementPlan& plan, int layer) {
   const auto& slots = plan.layers[static_cast<std::size_t>(layer)];

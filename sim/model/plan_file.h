@@ -18,6 +18,9 @@ struct PlanDomain {
   friend bool operator==(const PlanDomain&, const PlanDomain&) = default;
 };
 
+/// The nodes lost with the domain, those of its inner domains included; ascending, each once.
+std::vector<std::int32_t> nodes_of(const PlanDomain& domain);
+
 struct PlanFile {
   PlacementPlan plan;
   std::vector<PlanDomain> domains;
@@ -31,10 +34,17 @@ constexpr std::int64_t kLargestPlan = std::int64_t{1} << 28;
 /// after another.
 /// Throws InputError "FILE:LINE: /path: ...": unknown version or key, wrong shape, an expert or
 /// node out of range, more experts on a node or GPU than it has slots, `replicas` or `gpu_plan`
-/// that contradict `plan`, an expert without a replica.
+/// that contradict `plan`, an expert without a replica, domains that are no tree: a name twice, or
+/// a node in two of which neither lies in the other.
 PlanFile read_plan(const JsonNode& node);
 PlanFile parse_plan(std::string_view text, const std::string& name);
 PlanFile read_plan_file(const std::string& path);
+
+/// Reads the failure domains of a plan of `nodes` nodes: a JSON array of domains as in a plan file,
+/// or a plan file of as many nodes that has `domains`.
+/// Throws InputError "FILE:LINE: /path: ...": no domain, or what read_plan() refuses.
+std::vector<PlanDomain> read_domains(const JsonNode& node, int nodes);
+std::vector<PlanDomain> read_domains_file(const std::string& path, int nodes);
 
 /// The keys `replicas`, `plan` and `gpu_plan` of a layer. Vacant slots are left out.
 JsonNode layer_json(const PlacementPlan& plan, int layer);

@@ -9,7 +9,9 @@
 #include "sim/base/error.h"
 #include "sim/base/json.h"
 #include "sim/model/plan.h"
+#include "sim/model/plan_file.h"
 #include "sim/placement/parts.h"
+#include "sim/placement/reconfiguration.h"
 #include "sim/placement/recovery.h"
 
 namespace bethany {
@@ -26,6 +28,9 @@ struct PlaceRequest {
   std::string dispatch = "even";
   LayerOrder layer_order = LayerOrder::aligned;
   int fault_threshold = 2;
+  int expert_groups = 0;                // 0: none; divides the experts
+  std::vector<PlanDomain> domains;      // of nodes 0..nodes-1; none: not known
+  std::optional<ChangeRequest> change;  // the plan to come from
   std::uint64_t seed = 1;
 };
 
@@ -35,6 +40,10 @@ struct PlaceAnswer {
   std::optional<int> fault_threshold_effective;  // empty when replicas were given
   /// Of each layer: max/mean over GPUs of the tokens under the dispatcher; empty without loads.
   std::vector<std::optional<double>> max_over_mean;
+  /// Of each layer the tokens that each GPU computes under the dispatcher, as shares of all; empty
+  /// without loads.
+  std::vector<std::vector<double>> gpu_share;
+  std::optional<Reconfiguration> reconfiguration;  // as asked for
 };
 
 /// Throws InputError when a value is out of range, a name is unknown (naming the nearest), or rows

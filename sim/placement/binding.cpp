@@ -1,39 +1,16 @@
 #include "sim/placement/binding.h"
 
 #include <algorithm>
-#include <bit>
+#include <numeric>
 
 #include "sim/base/check.h"
 #include "sim/placement/bits.h"
+#include "sim/placement/expert_bits.h"
+#include "sim/placement/least_moved.h"
+#include "sim/placement/transfer_schedule.h"
 
 namespace bethany {
 namespace {
-
-/// For each row the experts of all layers that it holds, as bits layer · experts + expert.
-class ExpertBits {
- public:
-  ExpertBits(int rows, int layers, int experts)
-      : words_(words_for(static_cast<std::size_t>(layers) * static_cast<std::size_t>(experts))),
-        bits_(words_ * static_cast<std::size_t>(rows)) {}
-
-  std::size_t words() const { return words_; }
-  std::uint64_t* row(std::size_t i) { return bits_.data() + i * words_; }
-  const std::uint64_t* row(std::size_t i) const { return bits_.data() + i * words_; }
-
-  void add_node(const PlacementPlan& plan, int node, std::size_t into) {
-    std::uint64_t* bits = row(into);
-    for (int layer = 0; layer < static_cast<int>(plan.layers.size()); ++layer) {
-      const auto first = static_cast<std::size_t>(layer) * static_cast<std::size_t>(plan.experts);
-      for (const std::int32_t expert : plan.node_slots(layer, node)) {
-        if (expert != kVacant) set_bit(bits, first + static_cast<std::size_t>(expert));
-      }
-    }
-  }
-
- private:
-  std::size_t words_;
-  std::vector<std::uint64_t> bits_;
-};
 
 ExpertBits needs_of(const PlacementPlan& plan) {
   ExpertBits needs(plan.nodes, static_cast<int>(plan.layers.size()), plan.experts);
@@ -55,22 +32,28 @@ ExpertBits held_by(const Holdings& holdings) {
   return held;
 }
 
-/// The published greedy rule over the pairs of places and machines that are free.
-class GreedyBinding {
+/// Binds places to machines of their domains, rule after rule.
+class Binder {
  public:
-  GreedyBinding(const ExpertBits& needs, const ExpertBits& held, std::vector<int>& machine_of_place)
+  Binder(const ExpertBits& needs, const ExpertBits& held,
+         const std::vector<std::int32_t>& domain_of, std::vector<int>& machine_of_place)
       : needs_(needs),
         held_(held),
+        domain_of_(domain_of),
         machine_of_place_(machine_of_place),
         taken_(machine_of_place.size()) {}
 
   /// Places whose experts are exactly what a machine holds cost nothing and waste nothing: bound
   /// first, so that an unchanged plan stays where it is. A machine's own old place comes first.
+  /// Some assignment that moves least has such a pair (p, m): where another has p on m' and p' on
+  /// m, exchanging the two adds at most |needs(p') - held(m')| <= |needs(p') - held(m)| +
+  /// |held(m) - held(m')|, and held(m) = needs(p), so it costs no more.
   void bind_equal(const std::vector<int>& place_of) {
     const std::size_t n = machine_of_place_.size();
     for (std::size_t machine = 0; machine < n; ++machine) {
       const int place = place_of[machine];
       if (place >= 0 && static_cast<std::size_t>(place) < n && free(place) &&
+          allowed(static_cast<std::size_t>(place), machine) &&
           equal(static_cast<std::size_t>(place), machine)) {
         bind(static_cast<std::size_t>(place), machine);
       }
@@ -89,20 +72,45 @@ class GreedyBinding {
                                  [&](std::size_t machine, std::size_t p) {
                                    return compare(held_.row(machine), needs_.row(p)) < 0;
                                  });
-      while (at != machines.end() && equal(place, *at) && taken_[*at]) ++at;
+      while (at != machines.end() && equal(place, *at) &&
+             (taken_[*at] != 0 || !allowed(place, *at))) {
+        ++at;
+      }
       if (at != machines.end() && equal(place, *at)) bind(place, *at);
     }
   }
 
-  /// The rest: the pairs in order of newly assigned experts, place, machine.
-  void bind_rest() {
-    std::vector<std::uint32_t> places;
-    std::vector<std::uint32_t> machines;
-    for (std::size_t i = 0; i < machine_of_place_.size(); ++i) {
-      if (machine_of_place_[i] < 0) places.push_back(static_cast<std::uint32_t>(i));
-      if (!taken_[i]) machines.push_back(static_cast<std::uint32_t>(i));
+  /// The rest by the method, domain after domain. Whether no assignment moves less.
+  bool bind_rest(BindingMethod method) {
+    bool least_moved = method == BindingMethod::min_cost;
+    std::vector<std::int32_t> domains = domain_of_;
+    if (domains.empty()) domains.push_back(0);
+    std::sort(domains.begin(), domains.end());
+    domains.erase(std::unique(domains.begin(), domains.end()), domains.end());
+    for (const std::int32_t domain : domains) {
+      std::vector<std::uint32_t> places;
+      std::vector<std::uint32_t> machines;
+      for (std::size_t i = 0; i < machine_of_place_.size(); ++i) {
+        if (!domain_of_.empty() && domain_of_[i] != domain) continue;
+        if (machine_of_place_[i] < 0) places.push_back(static_cast<std::uint32_t>(i));
+        if (taken_[i] == 0) machines.push_back(static_cast<std::uint32_t>(i));
+      }
+      if (places.empty()) continue;
+      if (method == BindingMethod::min_cost) {
+        const auto best = least_moved_assignment(needs_, held_, places, machines);
+        for (std::size_t i = 0; i < best.size(); ++i) bind(places[i], best[i]);
+        if (!best.empty()) continue;
+      }
+      bind_greedily(places, machines);
+      least_moved = false;
     }
-    if (places.empty()) return;
+    return least_moved;
+  }
+
+ private:
+  /// The pairs in order of newly assigned experts, place, machine.
+  void bind_greedily(const std::vector<std::uint32_t>& places,
+                     const std::vector<std::uint32_t>& machines) {
     // Costs are small whole numbers: a counting sort over all pairs, in order of place, machine.
     std::vector<std::uint32_t> cost;
     cost.reserve(places.size() * machines.size());
@@ -128,13 +136,12 @@ class GreedyBinding {
     }
   }
 
- private:
+  bool allowed(std::size_t place, std::size_t machine) const {
+    return domain_of_.empty() || domain_of_[place] == domain_of_[machine];
+  }
   bool free(int place) const { return machine_of_place_[static_cast<std::size_t>(place)] < 0; }
   int compare(const std::uint64_t* a, const std::uint64_t* b) const {
-    for (std::size_t w = 0; w < needs_.words(); ++w) {
-      if (a[w] != b[w]) return a[w] < b[w] ? -1 : 1;
-    }
-    return 0;
+    return compare_rows(a, b, needs_.words());
   }
   bool equal(std::size_t place, std::size_t machine) const {
     return compare(needs_.row(place), held_.row(machine)) == 0;
@@ -155,145 +162,49 @@ class GreedyBinding {
 
   const ExpertBits& needs_;
   const ExpertBits& held_;
+  const std::vector<std::int32_t>& domain_of_;
   std::vector<int>& machine_of_place_;
   std::vector<std::uint8_t> taken_;
 };
 
-/// Who fetches what from whom.
-class TransferSchedule {
- public:
-  TransferSchedule(const ExpertBits& held, int experts, const StateSizes& sizes, Binding& binding)
-      : held_(held),
-        experts_(experts),
-        sizes_(sizes),
-        binding_(binding),
-        sent_(binding.machine_of_place.size()),
-        received_(binding.machine_of_place.size()) {}
-
-  /// The dense states, which are the largest, come first: then the experts even the ports out.
-  void fetch_dense(const std::vector<int>& place_of) {
-    std::vector<std::int32_t> owners;
-    for (std::size_t machine = 0; machine < place_of.size(); ++machine) {
-      if (place_of[machine] >= 0) owners.push_back(static_cast<std::int32_t>(machine));
-    }
-    for (const int machine : binding_.machine_of_place) {
-      if (place_of[static_cast<std::size_t>(machine)] >= 0) continue;
-      move(owners, machine, -1, -1, sizes_.dense_bytes);
-      ++binding_.summary.dense_copies;
-    }
-  }
-
-  void fetch_experts(const ExpertBits& needs) {
-    for (std::size_t place = 0; place < binding_.machine_of_place.size(); ++place) {
-      const int machine = binding_.machine_of_place[place];
-      const std::uint64_t* held = held_.row(static_cast<std::size_t>(machine));
-      for (std::size_t w = 0; w < needs.words(); ++w) {
-        std::uint64_t missing = needs.row(place)[w] & ~held[w];
-        for (; missing != 0; missing &= missing - 1) {
-          const auto bit = static_cast<int>(w * kBitsPerWord) + std::countr_zero(missing);
-          fetch_expert(machine, bit);
-        }
-      }
-    }
-  }
-
-  void finish() {
-    for (std::size_t machine = 0; machine < sent_.size(); ++machine) {
-      auto& busiest = binding_.summary.busiest_port_bytes;
-      busiest = std::max({busiest, sent_[machine], received_[machine]});
-    }
-  }
-
- private:
-  void fetch_expert(int machine, int bit) {
-    if (first_owner_.empty()) index_owners();
-    const auto first = static_cast<std::size_t>(first_owner_[static_cast<std::size_t>(bit)]);
-    const auto last = static_cast<std::size_t>(first_owner_[static_cast<std::size_t>(bit) + 1]);
-    BETHANY_CHECK(first < last, "nobody holds expert {} of layer {}", bit % experts_,
-                  bit / experts_);
-    move({owners_.data() + first, last - first}, machine, bit / experts_, bit % experts_,
-         sizes_.expert_bytes);
-    ++binding_.summary.experts_moved;
-  }
-
-  /// The machines that hold each expert, ascending.
-  void index_owners() {
-    const std::size_t machines = sent_.size();
-    first_owner_.resize(held_.words() * kBitsPerWord + 1);
-    for (int pass = 0; pass < 2; ++pass) {
-      for (std::size_t machine = 0; machine < machines; ++machine) {
-        for (std::size_t w = 0; w < held_.words(); ++w) {
-          for (std::uint64_t bits = held_.row(machine)[w]; bits != 0; bits &= bits - 1) {
-            const std::size_t bit =
-                w * kBitsPerWord + static_cast<std::size_t>(std::countr_zero(bits));
-            if (pass == 0) {
-              ++first_owner_[bit + 1];
-            } else {
-              owners_[static_cast<std::size_t>(next_[bit]++)] = static_cast<std::int32_t>(machine);
-            }
-          }
-        }
-      }
-      if (pass == 1) break;
-      for (std::size_t i = 1; i < first_owner_.size(); ++i) first_owner_[i] += first_owner_[i - 1];
-      next_ = first_owner_;
-      owners_.resize(static_cast<std::size_t>(first_owner_.back()));
-    }
-  }
-
-  void move(std::span<const std::int32_t> owners, int to, int layer, int expert,
-            std::int64_t bytes) {
-    BETHANY_CHECK(!owners.empty(), "nobody holds the dense state");
-    std::int32_t from = owners.front();
-    for (const std::int32_t owner : owners) {
-      if (sent_[static_cast<std::size_t>(owner)] < sent_[static_cast<std::size_t>(from)]) {
-        from = owner;
-      }
-    }
-    sent_[static_cast<std::size_t>(from)] += bytes;
-    received_[static_cast<std::size_t>(to)] += bytes;
-    binding_.summary.total_bytes += bytes;
-    binding_.transfers.push_back({.from = from, .to = to, .layer = layer, .expert = expert});
-  }
-
-  const ExpertBits& held_;
-  int experts_;
-  const StateSizes& sizes_;
-  Binding& binding_;
-  std::vector<std::int64_t> sent_;
-  std::vector<std::int64_t> received_;
-  std::vector<std::int32_t> first_owner_;  // by bit, and the end
-  std::vector<std::int32_t> next_;
-  std::vector<std::int32_t> owners_;
-};
-
-}  // namespace
-
-Binding bind_plan(const PlacementPlan& plan, const Holdings& holdings, const StateSizes& sizes) {
-  Binding binding;
-  const auto n = static_cast<std::size_t>(plan.nodes);
-  binding.machine_of_place.assign(n, -1);
-  if (holdings.plan == nullptr) {
-    for (std::size_t place = 0; place < n; ++place) {
-      binding.machine_of_place[place] = static_cast<int>(place);
-    }
-    return binding;
-  }
-  BETHANY_CHECK(holdings.place_of.size() == n, "{} machines for {} places",
-                holdings.place_of.size(), n);
+void check_before(const PlacementPlan& plan, const Holdings& holdings) {
+  BETHANY_CHECK(holdings.place_of.size() == static_cast<std::size_t>(plan.nodes),
+                "{} machines for {} places", holdings.place_of.size(), plan.nodes);
   BETHANY_CHECK(
       holdings.plan->experts == plan.experts && holdings.plan->layers.size() == plan.layers.size(),
       "a plan of {} x {} after one of {} x {}", plan.layers.size(), plan.experts,
       holdings.plan->layers.size(), holdings.plan->experts);
+}
+
+}  // namespace
+
+Binding bind_plan(const PlacementPlan& plan, const Holdings& holdings, const StateSizes& sizes,
+                  const BindingRules& rules) {
+  if (holdings.plan == nullptr) return keep_places(plan, holdings, sizes, rules.method);
+  const auto n = static_cast<std::size_t>(plan.nodes);
+  check_before(plan, holdings);
+  BETHANY_CHECK(rules.domain_of.empty() || rules.domain_of.size() == n,
+                "domains of {} of {} places", rules.domain_of.size(), n);
+  Binding binding;
+  binding.machine_of_place.assign(n, -1);
   const auto needs = needs_of(plan);
   const auto held = held_by(holdings);
-  GreedyBinding greedy(needs, held, binding.machine_of_place);
-  greedy.bind_equal(holdings.place_of);
-  greedy.bind_rest();
-  TransferSchedule schedule(held, plan.experts, sizes, binding);
-  schedule.fetch_dense(holdings.place_of);
-  schedule.fetch_experts(needs);
-  schedule.finish();
+  Binder binder(needs, held, rules.domain_of, binding.machine_of_place);
+  binder.bind_equal(holdings.place_of);
+  binding.least_moved = binder.bind_rest(rules.method);
+  schedule_transfers(needs, held, holdings.place_of, sizes, plan.experts, rules.method, binding);
+  return binding;
+}
+
+Binding keep_places(const PlacementPlan& plan, const Holdings& holdings, const StateSizes& sizes,
+                    BindingMethod method) {
+  Binding binding;
+  binding.machine_of_place.resize(static_cast<std::size_t>(plan.nodes));
+  std::iota(binding.machine_of_place.begin(), binding.machine_of_place.end(), 0);
+  if (holdings.plan == nullptr) return binding;
+  check_before(plan, holdings);
+  schedule_transfers(needs_of(plan), held_by(holdings), holdings.place_of, sizes, plan.experts,
+                     method, binding);
   return binding;
 }
 

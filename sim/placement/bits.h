@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 namespace bethany {
@@ -11,6 +12,11 @@ inline int count_bits(std::uint64_t word) {
   word = (word & 0x3333333333333333U) + ((word >> 2) & 0x3333333333333333U);
   word = (word + (word >> 4)) & 0x0F0F0F0F0F0F0F0FU;
   return static_cast<int>((word * 0x0101010101010101U) >> 56);
+}
+
+/// The index of the lowest set bit. Requires: word != 0.
+inline std::size_t lowest_bit(std::uint64_t word) {
+  return static_cast<std::size_t>(std::countr_zero(word));
 }
 
 constexpr std::size_t kBitsPerWord = 64;

@@ -68,6 +68,10 @@ inline constexpr char kRandomPlan[] = "random-plan";
 /// different plans.
 inline constexpr char kHistoryPlan[] = "history-plan";
 
+/// The plan depends on PlacementShape::domain_of_node: its nodes are bound to machines of their
+/// domains only.
+inline constexpr char kDomainPlan[] = "domain-plan";
+
 /// Replica counts by expert, a row for each layer.
 using ReplicaRows = std::vector<std::vector<std::int32_t>>;
 

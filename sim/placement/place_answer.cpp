@@ -8,6 +8,7 @@
 #include "sim/model/plan_file.h"
 #include "sim/placement/answer_fields.h"
 #include "sim/placement/answers.h"
+#include "sim/placement/domains.h"
 
 namespace bethany {
 namespace {
@@ -93,6 +94,13 @@ PlacementShape shape_of(const PlaceRequest& request) {
     }
     for (const std::int32_t count : row) checked_range("replicas", count, 1, INT32_MAX);
   }
+  shape.expert_groups =
+      static_cast<int>(checked_range("expert groups", request.expert_groups, 0, 1'000'000));
+  if (shape.expert_groups > 0 && shape.experts % shape.expert_groups != 0) {
+    throw InputError(fmt::format("{} experts cannot be shared equally by {} expert groups",
+                                 shape.experts, shape.expert_groups));
+  }
+  shape.domain_of_node = domain_of_nodes(request.domains, shape.nodes);
   if (request.loads.layers > 0) {
     if (request.loads.layers != layers || request.loads.experts != shape.experts) {
       throw InputError(fmt::format("loads of {} layers x {} experts, replicas of {} x {}",
@@ -102,6 +110,50 @@ PlacementShape shape_of(const PlaceRequest& request) {
     check_loads(request.loads);
   }
   return shape;
+}
+
+template <class Part>
+bool gives(const Part& part, std::string_view word) {
+  const auto given = part.capabilities().gives;
+  return std::find(given.begin(), given.end(), word) != given.end();
+}
+
+/// What each GPU computes of a layer, as shares of all.
+std::vector<double> shares_of(const LayerTraffic& traffic) {
+  double sum = 0;
+  for (const std::int64_t rows : traffic.computed) sum += static_cast<double>(rows);
+  std::vector<double> shares;
+  for (const std::int64_t rows : traffic.computed) {
+    shares.push_back(sum > 0 ? static_cast<double>(rows) / sum : 0);
+  }
+  return shares;
+}
+
+/// The shares of place p's GPUs become those of node number[p].
+void renumber_shares(const std::vector<int>& number, int gpus, std::vector<double>& shares) {
+  const auto before = shares;
+  const auto width = static_cast<std::ptrdiff_t>(gpus);
+  for (std::size_t place = 0; place < number.size(); ++place) {
+    const auto from = before.begin() + static_cast<std::ptrdiff_t>(place) * width;
+    std::copy(from, from + width, shares.begin() + number[place] * width);
+  }
+}
+
+/// Renumbers the nodes of the answer so that little state moves. A reason when none can.
+std::optional<Infeasible> come_from(const PreviousPlan& previous, const Placement& placement,
+                                    const PlacementShape& shape, PlaceAnswer& answer) {
+  const auto& change = *answer.request.change;
+  // The plan of a part that looks back is made for these machines, unless others move less.
+  const bool stays = change.method == BindingMethod::greedy && gives(placement, kHistoryPlan);
+  const auto domain_of =
+      gives(placement, kDomainPlan) ? shape.domain_of_node : std::vector<std::int32_t>{};
+  auto made = reconfigure(change, previous.place_of, domain_of, stays, answer.plan);
+  if (auto* reason = std::get_if<Infeasible>(&made)) return std::move(*reason);
+  answer.reconfiguration = std::move(std::get<Reconfiguration>(made));
+  for (auto& shares : answer.gpu_share) {
+    renumber_shares(answer.reconfiguration->binding.machine_of_place, shape.gpus_per_node, shares);
+  }
+  return {};
 }
 
 JsonNode number_or_null(std::optional<int> value) {
@@ -115,7 +167,7 @@ JsonNode balance_json(std::optional<double> value) {
 }  // namespace
 
 std::variant<PlaceAnswer, Infeasible> answer_place(const PlaceRequest& request) {
-  const auto shape = shape_of(request);
+  auto shape = shape_of(request);
   const auto allocation = part_of(allocations(), "allocation", request.allocation);
   const auto placement = part_of(placements(), "placement", request.placement);
   const auto dispatch = part_of(dispatches(), "dispatch", request.dispatch);
@@ -125,6 +177,11 @@ std::variant<PlaceAnswer, Infeasible> answer_place(const PlaceRequest& request) 
       loaded ? request.loads : LoadMatrix(static_cast<int>(request.replicas.size()), shape.experts);
   const GivenCounts given_counts(request.replicas);
   const Allocation& counts = given ? static_cast<const Allocation&>(given_counts) : *allocation;
+  PreviousPlan previous;
+  if (request.change) {
+    previous = {request.change->previous, previous_nodes(*request.change, shape.nodes)};
+    shape.previous = &previous;
+  }
   Rng rng = RngStreams(request.seed, 0).stream("placement");
   auto made = make_plan(counts, *placement, shape, request.layer_order, loads, rng);
   if (auto* reason = std::get_if<Infeasible>(&made)) return std::move(*reason);
@@ -132,16 +189,21 @@ std::variant<PlaceAnswer, Infeasible> answer_place(const PlaceRequest& request) 
   PlaceAnswer answer{.request = request,
                      .plan = std::move(std::get<PlacementPlan>(made)),
                      .fault_threshold_effective = {},
-                     .max_over_mean = {}};
+                     .max_over_mean = {},
+                     .gpu_share = {},
+                     .reconfiguration = {}};
   if (!given) answer.fault_threshold_effective = shape.effective_fault_threshold();
   const std::vector<std::int64_t> rows(static_cast<std::size_t>(shape.ranks()), kManyRows);
   for (int layer = 0; layer < loads.layers; ++layer) {
     answer.max_over_mean.emplace_back();
     if (!loaded) continue;
     const auto& plan = answer.plan.layers[static_cast<std::size_t>(layer)];
-    answer.max_over_mean.back() =
-        max_over_mean(dispatch->dispatch(shape, plan, rows, loads.row(layer)));
+    const auto traffic = dispatch->dispatch(shape, plan, rows, loads.row(layer));
+    answer.max_over_mean.back() = max_over_mean(traffic);
+    answer.gpu_share.push_back(shares_of(traffic));
   }
+  if (!request.change) return answer;
+  if (auto reason = come_from(previous, *placement, shape, answer)) return std::move(*reason);
   return answer;
 }
 
@@ -169,9 +231,12 @@ JsonNode place_json(const PlaceAnswer& answer) {
   }
   if (layers.size() > 1) {
     node.member("layers") = JsonNode::array_of(std::move(layers));
-    return node;
+  } else {
+    for (auto& member : layers.front().members) node.member(member.key) = std::move(member.value);
   }
-  for (auto& member : layers.front().members) node.member(member.key) = std::move(member.value);
+  if (answer.reconfiguration) {
+    node.member("reconfiguration") = reconfiguration_json(*answer.reconfiguration);
+  }
   return node;
 }
 

@@ -25,13 +25,15 @@ const std::map<std::string, Preset, std::less<>>& preset_table() {
             "on_loss": "in-place", "checkpoint": {"kind": "steps", "every": 250},
             "rebalance": {"kind": "steps", "every": 200},
             "membership": {"kind": "gather", "wait": "2min"}, "notice": "ignore",
-            "fault_threshold": 2, "layer_order": "aligned"})"}},
+            "fault_threshold": 2, "layer_order": "aligned",
+            "binding": "greedy"})"}},
       {"ds",
        {"DeepSpeed-MoE: static expert parallelism, padded, restart from checkpoints",
         R"({"allocation": "ep", "placement": "ep-groups", "dispatch": "ep-group",
             "on_loss": "restart", "checkpoint": {"kind": "steps", "every": 50},
             "rebalance": "never", "membership": {"kind": "gather", "wait": "2min"},
-            "notice": "ignore", "fault_threshold": 2, "layer_order": "aligned"})"}},
+            "notice": "ignore", "fault_threshold": 2, "layer_order": "aligned",
+            "binding": "greedy"})"}},
       {"ideal",
        {"upper bound: best step time of the compared policies, all nodes there, nothing blocks",
         "{}"}},
@@ -215,6 +217,9 @@ Policy read_policy(const JsonNode& node, const std::string& path, const std::str
   policy.layer_order = reader.choice("layer_order", {"aligned", "independent"}) == "aligned"
                            ? LayerOrder::aligned
                            : LayerOrder::independent;
+  policy.binding = reader.choice("binding", {"greedy", "min-cost"}) == "greedy"
+                       ? BindingMethod::greedy
+                       : BindingMethod::min_cost;
   reader.finish();
   check_parts_fit(policy, reader);
   return policy;

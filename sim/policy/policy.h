@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sim/base/json.h"
+#include "sim/placement/binding.h"
 #include "sim/placement/parts.h"
 #include "sim/policy/parts.h"
 
@@ -31,9 +32,11 @@ struct Policy {
   int fault_threshold = 2;
   std::optional<int> minimum_nodes;  // default: what the layout needs
   LayerOrder layer_order = LayerOrder::aligned;
+  BindingMethod binding = BindingMethod::greedy;
 };
 
-/// Reads a policy object: `preset`, part keys, `fault_threshold`, `minimum_nodes`, `layer_order`.
+/// Reads a policy object: `preset`, part keys, `fault_threshold`, `minimum_nodes`, `layer_order`,
+/// `binding`.
 /// Keys not given come from the preset; a part written as an object without `kind` keeps the
 /// preset's kind and options beside those given. The effective policy is written to `effective`.
 /// Throws InputError on unknown names, and when the parts do not fit together, with the reason.

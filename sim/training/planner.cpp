@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+
+#include "sim/placement/domains.h"
 
 namespace bethany {
 namespace {
@@ -21,6 +24,33 @@ bool has_word(const std::vector<std::string>& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
+bool gives(const Capabilities& capabilities, std::string_view word) {
+  return has_word(capabilities.gives, word);
+}
+
+/// The cluster's domains as a tree over the node ids of the trace; names it lacks are left out.
+std::vector<PlanDomain> domains_of(const std::vector<FailureDomain>& domains,
+                                   const std::map<std::string_view, std::int32_t>& ids) {
+  std::vector<PlanDomain> tree;
+  for (const auto& domain : domains) {
+    tree.push_back({domain.name, {}, domains_of(domain.domains, ids)});
+    for (const auto& name : domain.nodes) {
+      const auto id = ids.find(name);
+      if (id != ids.end()) tree.back().nodes.push_back(id->second);
+    }
+  }
+  return tree;
+}
+
+std::vector<std::int32_t> domain_of_machines(const JobInput& input) {
+  std::map<std::string_view, std::int32_t> ids;
+  for (const auto& name : input.trace.node_names) {
+    ids.emplace(name, static_cast<std::int32_t>(ids.size()));
+  }
+  return domain_of_nodes(domains_of(input.scenario.cluster.domains, ids),
+                         static_cast<int>(ids.size()));
+}
+
 }  // namespace
 
 Planner::Planner(const JobInput& input)
@@ -28,10 +58,17 @@ Planner::Planner(const JobInput& input)
       makes_plans_(input.timer.looks_at_traffic() || input.policy.on_loss->recovers_in_place() ||
                    input.policy.rebalance->every_steps().has_value()),
       draws_random_(input.policy.layer_order == LayerOrder::independent ||
-                    has_word(input.policy.placement->capabilities().gives, kRandomPlan)),
+                    gives(input.policy.placement->capabilities(), kRandomPlan)),
+      looks_back_(gives(input.policy.allocation->capabilities(), kHistoryPlan) ||
+                  gives(input.policy.placement->capabilities(), kHistoryPlan)),
+      keeps_places_(gives(input.policy.placement->capabilities(), kHistoryPlan)),
+      uses_domains_(!input.scenario.cluster.domains.empty() &&
+                    gives(input.policy.placement->capabilities(), kDomainPlan)),
       minimum_nodes_(input.policy.minimum_nodes.value_or(
           input.policy.allocation->minimum_nodes(shape(input.scenario.cluster.nodes)))),
-      sizes_(state_sizes(input.scenario)) {}
+      sizes_(state_sizes(input.scenario)) {
+  if (uses_domains_) domain_of_node_ = domain_of_machines(input);
+}
 
 PlacementShape Planner::shape(int nodes) const {
   const auto& cluster = input_.scenario.cluster;
@@ -77,16 +114,20 @@ Configuration Planner::without_plan(int nodes) const {
   return configuration;
 }
 
-Planner::MadePlan Planner::plan_for(int nodes, std::int64_t committed) {
+Planner::MadePlan Planner::plan_for(const PlacementShape& shape, std::int64_t committed) {
   Rng rng = input_.streams.stream("placement", decisions_++);
   for (const auto& known : known_plans_) {
-    if (known.nodes == nodes && same_plan(known.committed, committed)) return known.plan;
+    if (known.nodes == shape.nodes && same_plan(known.committed, committed) &&
+        known.domain_of_node == shape.domain_of_node) {
+      return known.plan;
+    }
   }
-  auto made = make_plan(*input_.policy.allocation, *input_.policy.placement, shape(nodes),
+  auto made = make_plan(*input_.policy.allocation, *input_.policy.placement, shape,
                         input_.policy.layer_order, input_.routing.observed(committed), rng);
   if (auto* infeasible = std::get_if<Infeasible>(&made)) return std::move(*infeasible);
   auto plan = std::make_shared<const PlacementPlan>(std::get<PlacementPlan>(std::move(made)));
-  known_plans_.push_front({nodes, committed, plan});
+  if (looks_back_) return plan;
+  known_plans_.push_front({shape.nodes, committed, shape.domain_of_node, plan});
   if (known_plans_.size() > kKnownPlans) known_plans_.pop_back();
   return plan;
 }
@@ -96,10 +137,26 @@ std::variant<Configuration, Infeasible> Planner::make(const std::vector<NodeId>&
                                                       const PlacementPlan* before,
                                                       const std::vector<int>& place_of_machine) {
   const int nodes = static_cast<int>(machines.size());
-  auto made = plan_for(nodes, committed);
+  auto new_shape = shape(nodes);
+  BindingRules rules{.method = input_.policy.binding, .domain_of = {}};
+  if (uses_domains_) {
+    std::vector<std::int32_t> ids;
+    for (const NodeId machine : machines) ids.push_back(machine.value);
+    new_shape.domain_of_node = domains_among(domain_of_node_, ids);
+    rules.domain_of = new_shape.domain_of_node;
+  }
+  PreviousPlan previous;
+  if (looks_back_ && before != nullptr) {
+    previous = {*before, {place_of_machine.begin(), place_of_machine.end()}};
+    new_shape.previous = &previous;
+  }
+  auto made = plan_for(new_shape, committed);
   if (auto* infeasible = std::get_if<Infeasible>(&made)) return std::move(*infeasible);
   auto plan = std::get<std::shared_ptr<const PlacementPlan>>(std::move(made));
-  const auto binding = bind_plan(*plan, {.plan = before, .place_of = place_of_machine}, sizes_);
+  const Holdings holdings{.plan = before, .place_of = place_of_machine};
+  const bool stays = keeps_places_ && rules.method == BindingMethod::greedy;
+  const auto binding =
+      stays ? keep_places(*plan, holdings, sizes_) : bind_plan(*plan, holdings, sizes_, rules);
   Configuration configuration;
   configuration.nodes = nodes;
   configuration.plan = std::move(plan);
@@ -112,7 +169,7 @@ std::variant<Configuration, Infeasible> Planner::make(const std::vector<NodeId>&
 }
 
 bool Planner::same_plan(std::int64_t earlier, std::int64_t later) const {
-  return !draws_random_ && input_.routing.observed_equal(earlier, later);
+  return !draws_random_ && !looks_back_ && input_.routing.observed_equal(earlier, later);
 }
 
 std::int64_t Planner::samples_per_step(int nodes) const {
@@ -122,11 +179,21 @@ std::int64_t Planner::samples_per_step(int nodes) const {
 }
 
 Duration Planner::step_time(const Configuration& configuration, std::int64_t committed) {
-  const std::size_t entry = input_.routing.entry_at(committed);
-  if (cached_nodes_ == configuration.nodes && cached_plan_ == configuration.plan &&
-      (cached_entry_ == entry || !input_.timer.looks_at_traffic())) {
-    return cached_time_;
+  const bool traffic = input_.timer.looks_at_traffic();
+  const std::size_t entry = traffic ? input_.routing.entry_at(committed) : 0;
+  for (const auto& known : known_steps_) {
+    if (known.nodes == configuration.nodes && known.plan == configuration.plan &&
+        known.entry == entry) {
+      return known.time;
+    }
   }
+  const Duration time = step_time_of(configuration, committed);
+  known_steps_.push_front({configuration.nodes, configuration.plan, entry, time});
+  if (known_steps_.size() > kKnownSteps) known_steps_.pop_back();
+  return time;
+}
+
+Duration Planner::step_time_of(const Configuration& configuration, std::int64_t committed) {
   const auto& training = input_.scenario.training;
   const int ranks = configuration.nodes * input_.scenario.cluster.node_type.gpus;
   StepQuery query;
@@ -158,10 +225,6 @@ Duration Planner::step_time(const Configuration& configuration, std::int64_t com
   }
   const Duration time = input_.timer.step(query).total;
   BETHANY_CHECK(time > Duration(0), "a step of {} ns on {} nodes", time.count(), query.nodes);
-  cached_plan_ = configuration.plan;
-  cached_nodes_ = configuration.nodes;
-  cached_entry_ = entry;
-  cached_time_ = time;
   return time;
 }
 

@@ -57,28 +57,39 @@ class Planner {
   using MadePlan = std::variant<std::shared_ptr<const PlacementPlan>, Infeasible>;
 
   PlacementShape shape(int nodes) const;
-  MadePlan plan_for(int nodes, std::int64_t committed);
+  MadePlan plan_for(const PlacementShape& shape, std::int64_t committed);
 
   const JobInput& input_;
   bool makes_plans_;
   bool draws_random_;
+  bool looks_back_;    // a part makes its plan from the one in force
+  bool keeps_places_;  // the placement does: place i of its plan is meant for machine i
+  bool uses_domains_;  // the placement does, and domains are known
   int minimum_nodes_;
   StateSizes sizes_;
+  std::vector<std::int32_t> domain_of_node_;  // by NodeId; empty unless uses_domains_
   std::uint64_t decisions_ = 0;
   /// The newest plans, newest first: a job comes back to the same node counts, and while the load
   /// stands still to the same plans.
   struct KnownPlan {
     int nodes = 0;
     std::int64_t committed = 0;
+    std::vector<std::int32_t> domain_of_node;
     std::shared_ptr<const PlacementPlan> plan;
   };
   static constexpr std::size_t kKnownPlans = 16;
   std::deque<KnownPlan> known_plans_;
-  // The last answer of step_time. Holding the plan keeps its address from being used again.
-  std::shared_ptr<const PlacementPlan> cached_plan_;
-  int cached_nodes_ = -1;
-  std::size_t cached_entry_ = 0;
-  Duration cached_time_{0};
+  /// The newest answers of step_time, newest first. Holding a plan keeps its address from being
+  /// used again.
+  struct KnownStep {
+    int nodes = 0;
+    std::shared_ptr<const PlacementPlan> plan;
+    std::size_t entry = 0;  // of the routing load; not looked at when the timer looks at no traffic
+    Duration time{0};
+  };
+  static constexpr std::size_t kKnownSteps = 16;
+  std::deque<KnownStep> known_steps_;
+  Duration step_time_of(const Configuration& configuration, std::int64_t committed);
   std::vector<std::int64_t> rows_;
   std::vector<LayerTraffic> traffic_;
 };

@@ -60,6 +60,8 @@ struct JobCase {
   std::string placement;  // empty: the preset's
   std::string on_loss;
   std::string layer_order = "aligned";
+  std::string binding = "greedy";
+  std::vector<int> domains;  // of each machine, -1: none; empty: none known
   int fault_threshold = 2;
   std::optional<int> minimum_nodes;
   std::optional<std::int64_t> checkpoint_steps;

@@ -174,6 +174,10 @@ JobCase random_job(std::uint64_t seed, std::uint64_t number) {
   draw_policy(dice, job);
   draw_trace(dice, job);
   draw_end(dice, job);
+  if (job.preset == "lazarus" && dice.chance(40)) job.binding = "min-cost";
+  if (dice.chance(30)) {
+    for (int n = job.nodes + 4; n > 0; --n) job.domains.push_back(dice.small(-1, 2));
+  }
   return job;
 }
 
@@ -219,6 +223,8 @@ std::vector<JobCase> smaller_jobs(const JobCase& job) {
   if (job.checkpoint_steps || job.checkpoint_interval_ms) {
     changed([](JobCase& to) { to.checkpoint_steps.reset(), to.checkpoint_interval_ms.reset(); });
   }
+  if (!job.domains.empty()) changed([](JobCase& to) { to.domains.clear(); });
+  if (job.binding != "greedy") changed([](JobCase& to) { to.binding = "greedy"; });
   if (!job.warm) changed([](JobCase& to) { to.warm = true; });
   if (job.global_batch) changed([](JobCase& to) { to.global_batch = false; });
   if (job.until_ms && *job.until_ms > 1000) {

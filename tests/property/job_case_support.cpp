@@ -50,6 +50,15 @@ Scenario scenario_of(const JobCase& job) {
   scenario.cluster.node_type.gpus = job.gpus;
   scenario.cluster.slots_per_gpu = job.slots_per_gpu;
   scenario.cluster.startup_delay = milliseconds(job.startup_ms);
+  for (std::size_t machine = 0; machine < job.domains.size(); ++machine) {
+    if (job.domains[machine] < 0) continue;
+    const auto name = fmt::format("d{}", job.domains[machine]);
+    auto& domains = scenario.cluster.domains;
+    auto domain = std::find_if(domains.begin(), domains.end(),
+                               [&](const FailureDomain& one) { return one.name == name; });
+    if (domain == domains.end()) domain = domains.insert(domain, FailureDomain{name, {}, {}});
+    domain->nodes.push_back(fmt::format("m{}", machine));
+  }
   scenario.at_end = job.at_end;
   return scenario;
 }
@@ -146,6 +155,7 @@ std::string policy_text(const JobCase& job) {
     return fmt::format("{{\"kind\": \"{}\", \"{}\": {}}}", kind, key, value);
   };
   add("layer_order", "\"" + job.layer_order + "\"");
+  add("binding", "\"" + job.binding + "\"");
   if (!job.placement.empty()) add("placement", "\"" + job.placement + "\"");
   if (!job.on_loss.empty()) add("on_loss", "\"" + job.on_loss + "\"");
   if (job.minimum_nodes) add("minimum_nodes", std::to_string(*job.minimum_nodes));
@@ -174,6 +184,9 @@ std::string text_of(const JobCase& job) {
   std::string text = fmt::format(
       "cluster: {} nodes of {} GPU x {} slots, startup_delay {}ms; model: {} layers, {} experts\n",
       job.nodes, job.gpus, job.slots_per_gpu, job.startup_ms, job.layers, job.experts);
+  if (!job.domains.empty()) text += "domains by machine:";
+  for (const int domain : job.domains) text += fmt::format(" {}", domain);
+  if (!job.domains.empty()) text += "\n";
   text +=
       fmt::format("batch: {} {} x {}, start {}, at_end {}", job.global_batch ? "global" : "per_gpu",
                   job.sequences, job.accumulation, job.warm ? "warm" : "cold", name_of(job.at_end));

@@ -54,6 +54,11 @@ class NaiveState {
   bool complete_state() const;
 
  private:
+  /// Whether the allocation (if asked for) or the placement gives that capability.
+  bool gives(const char* word, bool allocation_too) const;
+  /// The domain of each member, ascending; numbered by first member. Domains are flat here.
+  std::vector<std::int32_t> domains_of(const NodeSet& members) const;
+
   const JobInput& in_;
   StateSizes sizes_;
   bool makes_plans_ = false;

@@ -35,18 +35,42 @@ bool NaiveState::fits_cluster() const {
       in_.policy.allocation->allocate(shape(usable), loads.row(0)));
 }
 
+bool NaiveState::gives(const char* word, bool allocation_too) const {
+  for (const auto& given : in_.policy.placement->capabilities().gives) {
+    if (given == word) return true;
+  }
+  if (!allocation_too) return false;
+  for (const auto& given : in_.policy.allocation->capabilities().gives) {
+    if (given == word) return true;
+  }
+  return false;
+}
+
+std::vector<std::int32_t> NaiveState::domains_of(const NodeSet& members) const {
+  std::vector<std::string> names;  // of the domains met so far
+  std::vector<std::int32_t> result;
+  for (const NodeId node : members) {
+    const std::string& machine = in_.trace.node_names[static_cast<std::size_t>(node.value)];
+    std::string domain = "machine " + machine;
+    for (const auto& one : in_.scenario.cluster.domains) {
+      for (const auto& name : one.nodes) {
+        if (name == machine) domain = "domain " + one.name;
+      }
+    }
+    std::size_t index = 0;
+    while (index < names.size() && names[index] != domain) ++index;
+    if (index == names.size()) names.push_back(domain);
+    result.push_back(static_cast<std::int32_t>(index));
+  }
+  return result;
+}
+
 NaiveTarget NaiveState::plan_for(PlanCause cause, const NodeSet& members, StateFrom from,
                                  std::int64_t committed) {
   NaiveTarget target;
   target.cause = cause;
   if (!makes_plans_) return target;
   Rng rng = in_.streams.stream("placement", plans_made_++);
-  const auto made = make_plan(*in_.policy.allocation, *in_.policy.placement,
-                              shape(static_cast<int>(members.size())), in_.policy.layer_order,
-                              in_.routing.observed(committed), rng);
-  if (std::holds_alternative<Infeasible>(made)) throw NaiveNoPlan{};
-  target.plan = std::make_shared<const PlacementPlan>(std::get<PlacementPlan>(made));
-
   const std::vector<NodeId> machines(members.begin(), members.end());
   Holdings holdings;
   if (from == StateFrom::members) holdings.plan = plan_.get();
@@ -55,7 +79,26 @@ NaiveTarget NaiveState::plan_for(PlanCause cause, const NodeSet& members, StateF
     const bool holds = from == StateFrom::members && place != place_of_.end();
     holdings.place_of.push_back(holds ? place->second : -1);
   }
-  const Binding binding = bind_plan(*target.plan, holdings, sizes_);
+  PlacementShape question = shape(static_cast<int>(members.size()));
+  BindingRules rules;
+  rules.method = in_.policy.binding;
+  if (gives(kDomainPlan, false) && !in_.scenario.cluster.domains.empty()) {
+    question.domain_of_node = domains_of(members);
+    rules.domain_of = question.domain_of_node;
+  }
+  PreviousPlan previous;
+  if (gives(kHistoryPlan, true) && holdings.plan != nullptr) {
+    previous.plan = *holdings.plan;
+    for (const int place : holdings.place_of) previous.place_of.push_back(place);
+    question.previous = &previous;
+  }
+  const auto made = make_plan(*in_.policy.allocation, *in_.policy.placement, question,
+                              in_.policy.layer_order, in_.routing.observed(committed), rng);
+  if (std::holds_alternative<Infeasible>(made)) throw NaiveNoPlan{};
+  target.plan = std::make_shared<const PlacementPlan>(std::get<PlacementPlan>(made));
+  const bool stays = gives(kHistoryPlan, false) && rules.method == BindingMethod::greedy;
+  const Binding binding = stays ? keep_places(*target.plan, holdings, sizes_)
+                                : bind_plan(*target.plan, holdings, sizes_, rules);
   for (const int machine : binding.machine_of_place) {
     target.machine_of_place.push_back(machines[static_cast<std::size_t>(machine)]);
   }

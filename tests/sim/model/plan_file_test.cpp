@@ -131,6 +131,39 @@ TEST_CASE("what is wrong with a plan is named with line and path") {
         "p.json:20: /domains/1/name: 'shelf' names two domains");
 }
 
+std::string domains_message(const std::string& text, int nodes) {
+  try {
+    read_domains(parse_json(text, "d.json"), nodes);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST_CASE("domains are read from an array or from a plan file of as many nodes") {
+  const auto alone = read_domains(parse_json(R"([{"name":"a","nodes":[1,0]},
+      {"name":"b","domains":[{"name":"c","nodes":[3]},{"name":"d","nodes":[2]}]}])",
+                                             "d.json"),
+                                  4);
+  REQUIRE(alone.size() == 2);
+  CHECK(alone[1].nodes.empty());
+  CHECK(nodes_of(alone[1]) == std::vector<std::int32_t>{2, 3});
+  CHECK(read_domains(parse_json(kPlan, "p.json"), 3) == parse_plan(kPlan, "p.json").domains);
+  CHECK(domains_message(kPlan, 4) == "d.json:1: /nodes: 3 nodes for a plan of 4");
+}
+
+TEST_CASE("what is wrong with domains is named with line and path") {
+  CHECK(domains_message("[]", 4) == "d.json:1: /: no domains");
+  CHECK(domains_message("3", 4) ==
+        "d.json:1: /: expected an array of domains, found a whole number");
+  CHECK(domains_message("[\n7]", 4).find("d.json:2: /0: ") == 0);
+  CHECK(domains_message(R"([{"name":"a","nodes":[4]}])", 4) ==
+        "d.json:1: /0/nodes: expected whole numbers in 0..3, found 4");
+  CHECK(domains_message(R"([{"name":"a","nodes":[1]},
+                            {"name":"b","domains":[{"name":"c","nodes":[1]}]}])",
+                        4) == "d.json:2: /1: node 1 is in the domains 'a' and 'b'");
+}
+
 TEST_CASE("a plan that would not fit into memory is refused before it is made") {
   CHECK(message(R"({"bethany_plan":1,"nodes":1000000,"slots_per_node":1000000,"experts":1,
                     "layers":[{"replicas":[1],"plan":[[0]]}]})")

@@ -34,7 +34,7 @@ TEST_CASE("presets are the rows of the design") {
         R"({"preset":"lazarus","allocation":"proportional","placement":"mro","dispatch":"lazarus",)"
         R"("on_loss":"in-place","checkpoint":{"kind":"steps","every":250},)"
         R"("rebalance":{"kind":"steps","every":200},"membership":{"kind":"gather","wait":"2min"},)"
-        R"("notice":"ignore","fault_threshold":2,"layer_order":"aligned"})");
+        R"("notice":"ignore","fault_threshold":2,"layer_order":"aligned","binding":"greedy"})");
   const auto ds = effective_of("ds");
   CHECK(ds.find(R"("allocation":)") != std::string::npos);
   CHECK(ds.find(R"("kind":"steps","every":50)") != std::string::npos);

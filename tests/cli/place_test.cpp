@@ -1,0 +1,160 @@
+// `bethany place` as people and scripts use it.
+
+#include "sim/base/json.h"
+#include "tests/support/catch.h"
+#include "tests/support/process.h"
+
+namespace bethany::test {
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+ProcessResult place(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "place");
+  return bethany_command(std::move(arguments));
+}
+
+/// Ten nodes of six slots, with these options besides.
+ProcessResult ten_nodes(std::vector<std::string> arguments) {
+  for (const auto* argument : {"1,1,2,4,8,16,32,64", "--loads", "6", "--slots", "10", "--nodes"}) {
+    arguments.insert(arguments.begin(), argument);
+  }
+  return place(std::move(arguments));
+}
+
+void check_refused(const ProcessResult& result, int exit_code, const std::string& part) {
+  INFO(result.err);
+  CHECK(result.exit_code == exit_code);
+  CHECK(result.out.empty());
+  CHECK(contains(result.err, part));
+  CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+}
+
+TEST_CASE("wrong input of place is one line: 2 malformed, 3 wrong, 4 no plan") {
+  const TemporaryDirectory directory;
+  const auto with_loads = [](const std::string& loads) {
+    return place({"--nodes", "2", "--slots", "2", "--loads", loads});
+  };
+  check_refused(with_loads("1,2,3,4,5"), 4, "5 experts");
+  check_refused(with_loads("1,-2"), 3, "--loads: '-2'");
+  check_refused(with_loads("nan,2"), 3, "--loads: 'nan'");
+  check_refused(with_loads("1.5,2"), 3, "--loads: '1.5'");
+  check_refused(with_loads("0,0"), 3, "no load");
+  const auto fractional = directory.write("loads.json", "[[1, 2.5]]");
+  check_refused(place({"--nodes", "2", "--slots", "2", "--loads-file", fractional}), 3,
+                "loads.json:1");
+  check_refused(ten_nodes({"--fault-threshold", "0"}), 3, "fault threshold: 0");
+  check_refused(place({"--nodes", "0", "--slots", "2", "--loads", "1"}), 3, "nodes: 0");
+  check_refused(place({"--slots", "2", "--loads", "1"}), 2, "--nodes");
+  check_refused(ten_nodes({"--expert-groups", "3"}), 3, "3 expert groups");
+  check_refused(ten_nodes({"--lost", "3"}), 2, "--previous");
+  check_refused(ten_nodes({"--view", "heatmap", "--format", "json"}), 2, "heatmap");
+}
+
+TEST_CASE("place comes from a previous plan with the least migration") {
+  const TemporaryDirectory directory;
+  const auto json = ten_nodes({"--format", "json"});
+  REQUIRE(json.exit_code == 0);
+  const auto previous = directory.write("previous.json", json.out);
+  const auto same = ten_nodes({"--previous", previous, "--format", "json"});
+  REQUIRE(same.exit_code == 0);
+  auto answer = parse_json(same.out, "same");
+  const auto before = parse_json(json.out, "json");
+  CHECK(to_line(*answer.find("plan")) == to_line(*before.find("plan")));
+  const auto* change = answer.find("reconfiguration");
+  REQUIRE(change != nullptr);
+  CHECK(to_line(*change) ==
+        R"({"experts_moved":0,"least_possible":true,"dense_copies":0,"bytes":null,)"
+        R"("busiest_port_bytes":null,"seconds":null,"previous_node":[0,1,2,3,4,5,6,7,8,9]})");
+  // Its own answer is a plan to come from, too.
+  const auto again = directory.write("again.json", same.out);
+  CHECK(ten_nodes({"--previous", again}).exit_code == 0);
+
+  const auto moved =
+      place({"--nodes", "10", "--slots", "6", "--loads", "64,1,2,4,8,16,32,1", "--previous",
+             previous, "--lost", "4", "--model", "gpt-l", "--bandwidth", "100Gbps"});
+  CHECK(moved.exit_code == 0);
+  CHECK(contains(moved.err, "expert states move (the least possible), 1 nodes fetch the dense"));
+  CHECK(contains(moved.err, "node 4 is new"));
+  CHECK(contains(moved.err, " s; "));
+}
+
+TEST_CASE("a previous plan that does not fit, or is no plan, ends with 3; lost state with 4") {
+  const TemporaryDirectory directory;
+  const auto json = ten_nodes({"--format", "json"});
+  const auto previous = directory.write("previous.json", json.out);
+  check_refused(place({"--nodes", "10", "--slots", "6", "--loads", "1,2", "--previous", previous}),
+                3, "1 layers of 8 experts");
+  check_refused(ten_nodes({"--previous", previous, "--lost", "10"}), 3, "nodes 0..9");
+  check_refused(ten_nodes({"--previous", previous, "--lost", "0,1"}), 4, "checkpoint");
+  check_refused(ten_nodes({"--previous", previous, "--expert-bytes", "64"}), 3, "64MiB");
+  check_refused(ten_nodes({"--previous", previous, "--model", "gpt-xl"}), 3, "gpt-l");
+  check_refused(
+      place({"--nodes", "9", "--slots", "6", "--loads", "1,2,3,4,5,6,7,8", "--previous", previous}),
+      3, "say which are lost");
+  const auto broken = directory.write(
+      "broken.json",
+      R"({"bethany_plan":1,"nodes":1,"gpus_per_node":1,"slots_per_node":1,"experts":1,)"
+      R"("layers":[{"replicas":[2],"plan":[[0]]}]})");
+  check_refused(ten_nodes({"--previous", broken}), 3, "broken.json:1");
+}
+
+TEST_CASE("domains are read from a file and kept in the plan") {
+  const TemporaryDirectory directory;
+  const auto domains = directory.write(
+      "domains.json", R"([{"name":"a","nodes":[0,1,2,3,4]},{"name":"b","nodes":[5,6,7,8,9]}])");
+  const auto plan = directory.path() + "/plan.json";
+  CHECK(ten_nodes({"--domains", domains, "-o", plan}).exit_code == 0);
+  CHECK(contains(read_text(plan), "\"domains\""));
+  const auto outside =
+      directory.write("outside.json", R"([{"name":"a","nodes":[0,1]},{"name":"b","nodes":[10]}])");
+  check_refused(ten_nodes({"--domains", outside}), 3, "outside.json:1");
+}
+
+TEST_CASE("the heat map shows experts down and nodes across") {
+  const auto small = ten_nodes({"--view", "heatmap"});
+  CHECK(small.exit_code == 0);
+  CHECK(small.out ==
+        "node            0\n"
+        "e7 x28            ####@@@@\n"
+        "e6 x14            ++++--++\n"
+        "e5 x7           -- -----\n"
+        "e4 x3           ---\n"
+        "e3 x2           ::\n"
+        "e2 x2           ..\n"
+        "e0 x2           ..\n"
+        "e1 x2           ..\n"
+        "load            **@@@@@@@@  max/mean 1.101\n"
+        "\n"
+        "shade: load of an expert's replicas on a node beside the heaviest, .:-=+*#%@\n");
+}
+
+TEST_CASE("the heat map stays readable on many nodes, with many experts and layers") {
+  const TemporaryDirectory directory;
+  std::string loads = "[[1";
+  for (int e = 1; e < 100; ++e) loads += "," + std::to_string(e);
+  loads += "],[100";
+  for (int e = 1; e < 100; ++e) loads += "," + std::to_string(100 - e);
+  loads += "]]";
+  const auto file = directory.write("loads.json", loads);
+  const auto map = place({"--nodes", "150", "--slots", "8", "--gpus-per-node", "4", "--loads-file",
+                          file, "--view", "heatmap"});
+  CHECK(map.exit_code == 0);
+  CHECK(contains(map.out, "layer 1\n"));
+  CHECK(contains(map.out, "node/3"));
+  CHECK(contains(map.out, "busiest GPU"));
+  std::size_t longest = 0;
+  std::size_t lines = 0;
+  for (std::size_t at = 0; at < map.out.size(); ++lines) {
+    const auto end = map.out.find('\n', at);
+    longest = std::max(longest, end - at);
+    at = end + 1;
+  }
+  CHECK(longest <= 100);
+  CHECK(lines <= 2 * 36 + 3);
+}
+
+}  // namespace
+}  // namespace bethany::test
