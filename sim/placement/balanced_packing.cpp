@@ -178,6 +178,20 @@ void BalancedPacking::pack(const std::vector<Replica<Word>>& replicas, std::size
   }
 }
 
+void BalancedPacking::number_replicas(std::span<const std::int32_t> experts,
+                                      std::span<const std::int32_t> replicas, std::size_t slots) {
+  pack_of_.resize(slots);
+  expert_of_.resize(slots);
+  first_of_.resize(experts.size() + 1);
+  std::int32_t number = 0;
+  for (std::size_t i = 0; i < experts.size(); ++i) {
+    first_of_[i] = number;
+    const std::int32_t end = number + replicas[static_cast<std::size_t>(experts[i])];
+    for (; number < end; ++number) expert_of_[static_cast<std::size_t>(number)] = experts[i];
+  }
+  first_of_.back() = number;
+}
+
 void BalancedPacking::run(std::span<const std::int32_t> experts,
                           std::span<const std::int32_t> replicas,
                           std::span<const std::int64_t> loads, std::int64_t packs,
@@ -202,16 +216,7 @@ void BalancedPacking::run(std::span<const std::int32_t> experts,
     return;
   }
   const auto slots = static_cast<std::size_t>(sum);
-  pack_of_.resize(slots);
-  expert_of_.resize(slots);
-  first_of_.resize(experts.size() + 1);
-  std::int32_t number = 0;
-  for (std::size_t i = 0; i < experts.size(); ++i) {
-    first_of_[i] = number;
-    const std::int32_t end = number + replicas[static_cast<std::size_t>(experts[i])];
-    for (; number < end; ++number) expert_of_[static_cast<std::size_t>(number)] = experts[i];
-  }
-  first_of_.back() = number;
+  number_replicas(experts, replicas, slots);
   const auto load_of = [&](std::int32_t expert) {
     return total == 0 ? std::int64_t{1} : loads[static_cast<std::size_t>(expert)];
   };

@@ -40,6 +40,8 @@ class BalancedPacking {
     std::int32_t number;  // by position of the expert, then one by one
   };
 
+  void number_replicas(std::span<const std::int32_t> experts,
+                       std::span<const std::int32_t> replicas, std::size_t slots);
   void order_items();
   template <class Word>
   void expand(const std::vector<Item<Word>>& items, std::vector<Replica<Word>>& replicas) const;
