@@ -115,9 +115,6 @@ std::set<Sizes> sizes_to_try(int nodes, std::int32_t least_groups) {
   return all;
 }
 
-/// Whether `a` survives more than `b` at the first number of losses at which they differ.
-bool survives_more(const CoreFamily& a, const CoreFamily& b) { return a.recovery > b.recovery; }
-
 }  // namespace
 
 int recovery_depth(int nodes) { return std::min(nodes, kRecoveryDepth); }
@@ -173,7 +170,9 @@ std::vector<CoreFamily> disjoint_families(int nodes, int slots, int experts,
     families.push_back(disjoint_family(nodes, slots, sizes, domain_of_node));
   }
   // The set is in order of sizes: a stable sort makes ties reproducible.
-  std::stable_sort(families.begin(), families.end(), survives_more);
+  std::stable_sort(families.begin(), families.end(), [](const CoreFamily& a, const CoreFamily& b) {
+    return a.recovery > b.recovery;
+  });
   return families;
 }
 

@@ -146,23 +146,36 @@ class Filling {
     load_.assign(sizes_.size(), 0);
     std::int64_t spare = -static_cast<std::int64_t>(order.size());
     for (const auto& each : layout_.classes) spare += each.core ? each.count : 0;
+    std::int32_t carried = 0;  // lanes that an expert had no use for go to the next
     for (std::size_t i = 0; i < order.size(); ++i) {
       const auto expert = order[i];
+      const std::int32_t more = extra[i] + carried;
       const std::int64_t share =
-          loads_[static_cast<std::size_t>(expert)] / (1 + std::int64_t{extra[i]});
+          loads_[static_cast<std::size_t>(expert)] / (1 + std::int64_t{more});
       const auto first = least_loaded(expert, share, board, true, true);
       BETHANY_CHECK(first >= 0, "no core lane for expert {}", expert);
       put(expert, first, share, board);
-      for (std::int32_t more = 0; more < extra[i]; ++more) {
-        const auto lane = least_loaded(expert, share, board, spare > 0, false);
-        if (lane < 0) break;
-        if (layout_.classes[static_cast<std::size_t>(lane)].core) --spare;
-        put(expert, lane, share, board);
-      }
+      carried = more - put_more(expert, more, share, spare, board);
+    }
+    for (std::size_t i = 0; i < order.size() && carried > 0; ++i) {
+      carried -= put_more(order[i], carried, 0, spare, board);
     }
   }
 
  private:
+  /// Up to `lanes` further lanes for the expert, core ones as long as there are spare ones. Returns
+  /// how many there were.
+  std::int32_t put_more(std::int32_t expert, std::int32_t lanes, std::int64_t share,
+                        std::int64_t& spare, LaneBoard& board) {
+    for (std::int32_t i = 0; i < lanes; ++i) {
+      const auto lane = least_loaded(expert, share, board, spare > 0, false);
+      if (lane < 0) return i;
+      if (layout_.classes[static_cast<std::size_t>(lane)].core) --spare;
+      put(expert, lane, share, board);
+    }
+    return lanes;
+  }
+
   std::int32_t least_loaded(std::int32_t expert, std::int64_t share, const LaneBoard& board,
                             bool core, bool only_core) const {
     std::int32_t best = -1;

@@ -7,6 +7,7 @@
 
 #include "sim/placement/core_family.h"
 #include "sim/placement/core_layer.h"
+#include "sim/placement/overlapping_family.h"
 #include "sim/placement/parts.h"
 
 namespace bethany {
@@ -34,10 +35,11 @@ struct CorePlan {
   LayerRows rows(const PlacementShape& shape) const;
 };
 
-/// The families that core plans for the shape may use, best recovery first. Those that guarantee
-/// the shape's effective fault threshold, if there are any; else all.
-/// Requires: shape.experts <= shape.slots().
-std::vector<CoreFamily> core_families(const PlacementShape& shape);
+/// The families that core plans for the shape may use, best recovery first: disjoint groups and
+/// overlapping sets. Those that guarantee the shape's effective fault threshold, if there are any;
+/// else all. Requires: shape.experts <= shape.slots().
+std::vector<CoreFamily> core_families(const PlacementShape& shape,
+                                      Overlaps overlaps = Overlaps::quick);
 
 /// The plan of all layers on a given family. Stops after a layer whose max/mean passes `limit`:
 /// then empty. Requires: the family's lanes hold the experts.

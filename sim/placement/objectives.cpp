@@ -119,7 +119,7 @@ class Candidates {
   void add_families() {
     const auto& shape = request_.shape;
     if (shape.slots() < shape.experts) return;  // the other parts say why
-    for (const auto& family : core_families(shape)) {
+    for (const auto& family : core_families(shape, Overlaps::all)) {
       for (const bool drop : {false, true}) {
         const auto core = core_plan_on(shape, request_.loads, family, {.drop = drop});
         add({.allocation = kCore,
