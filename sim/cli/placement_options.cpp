@@ -116,7 +116,8 @@ void add_placement_options(CLI::App& command, PlacementOptions& options) {
       ->check(CLI::Range(1, 1'000'000));
   command.add_option("--seed", request.seed, "for placements that draw")->capture_default_str();
   add_later_option(command, "--expert-groups", "hierarchical packing");
-  add_later_option(command, "--domains", "failure domains");
+  command.add_option("--domains", options.domains_file,
+                     "failure domains of the nodes: JSON as in a plan file");
   add_later_option(command, "--previous", "the plan to come from");
   add_later_option(command, "--objective", "recovery, balance, frontier or goodput");
 }

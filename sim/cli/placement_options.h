@@ -15,7 +15,7 @@ struct PlacementOptions {
   std::string loads_file;  // [[…]…] as JSON, or CSV with a layer a row
   std::string replicas;    // r1,r2,…
   std::string layer_order = "aligned";
-  std::vector<std::string> later;  // options of the contract that a later version builds
+  std::string domains_file;
 };
 
 void add_placement_options(CLI::App& command, PlacementOptions& options);
