@@ -18,6 +18,7 @@ constexpr int kMostExperts = 64;
 
 bool tried(const PlacementShape& shape, Overlaps which) {
   const int slots = shape.slots_per_node();
+  if (shape.gpus_per_node > 1) return false;  // lanes of a set would need the same GPU everywhere
   if (shape.experts <= slots || shape.experts % slots == 0) return false;  // full groups are best
   if (which == Overlaps::quick) return shape.nodes <= kQuickNodes && shape.experts < 2 * slots;
   return shape.nodes <= kMostNodes && shape.experts <= kMostExperts;

@@ -16,8 +16,8 @@ enum class Overlaps {
 
 /// Families of the host sets that `mro+` chooses for near-uniform counts (placement.md §6.1): they
 /// survive more than disjoint groups where the experts do not fill whole groups, but each of their
-/// lanes is needed, so that only the assignment of experts balances. None when `mro+` is not
-/// registered, or its sets are as disjoint groups.
+/// lanes is needed, so that only the assignment of experts balances. None for nodes
+/// of several GPUs, or when `mro+` is not registered or its sets are disjoint.
 std::vector<CoreFamily> overlapping_families(const PlacementShape& shape, Overlaps which);
 
 }  // namespace bethany
