@@ -37,4 +37,10 @@ std::optional<Infeasible> refuse_replicas(const PlacementShape& shape,
   return std::nullopt;
 }
 
+std::optional<Infeasible> refuse_experts(const PlacementShape& shape) {
+  if (shape.slots() >= shape.experts) return std::nullopt;
+  return Infeasible{fmt::format("{} nodes of {} slots hold {} replicas; {} experts need one each",
+                                shape.nodes, shape.slots_per_node(), shape.slots(), shape.experts)};
+}
+
 }  // namespace bethany

@@ -20,4 +20,7 @@ std::vector<std::int32_t> ascending_experts(std::span<const std::int32_t> replic
 std::optional<Infeasible> refuse_replicas(const PlacementShape& shape,
                                           std::span<const std::int32_t> replicas);
 
+/// What every allocation asks of the shape: a slot for each expert. Empty when it holds.
+std::optional<Infeasible> refuse_experts(const PlacementShape& shape);
+
 }  // namespace bethany

@@ -115,6 +115,8 @@ class Placement {
   virtual std::variant<LayerRows, Infeasible> place_layers(
       const PlacementShape& shape, std::span<const std::vector<std::int32_t>> replicas,
       const LoadMatrix& loads, Rng& rng) const;
+  /// False when the rows may hold other counts than the allocation's: the plan then has theirs.
+  virtual bool keeps_counts() const { return true; }
   /// True when the rows are final, slots GPU after GPU: neither the layer order nor the GPU pass
   /// touches them.
   virtual bool decides_gpus() const { return false; }

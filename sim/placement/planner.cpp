@@ -7,26 +7,10 @@
 #include "sim/base/int128.h"
 #include "sim/placement/layer_nesting.h"
 #include "sim/placement/parts.h"
+#include "sim/placement/replica_weights.h"
 
 namespace bethany {
 namespace {
-
-/// Binary digits kept behind the point of a replica's load.
-constexpr int kWeightDigits = 16;
-
-/// The load of one replica of each expert under an even split. Without loads all replicas weigh the
-/// same, so that the pass below still spreads them.
-std::vector<Int128> replica_weights(std::span<const std::int32_t> replicas,
-                                    std::span<const std::int64_t> loads) {
-  std::vector<Int128> weights(replicas.size());
-  const bool no_load =
-      std::all_of(loads.begin(), loads.end(), [](std::int64_t load) { return load == 0; });
-  for (std::size_t e = 0; e < weights.size(); ++e) {
-    const Int128 load = static_cast<Int128>(no_load ? 1 : loads[e]) << kWeightDigits;
-    weights[e] = no_load ? load : load / std::max<std::int32_t>(replicas[e], 1);
-  }
-  return weights;
-}
 
 /// Puts a node's replicas on its GPUs: heaviest first onto the least loaded GPU with room, ties by
 /// id (DESIGN §4.4). Within a GPU experts ascend and vacant slots are last.
@@ -89,6 +73,14 @@ void shuffle_nodes(const PlacementShape& shape, LayerRows& layers, Rng& rng) {
   }
 }
 
+/// The replicas that the rows hold.
+void count_replicas(std::span<const std::int32_t> rows, std::vector<std::int32_t>& replicas) {
+  std::fill(replicas.begin(), replicas.end(), 0);
+  for (const std::int32_t expert : rows) {
+    if (expert != kVacant) ++replicas[static_cast<std::size_t>(expert)];
+  }
+}
+
 }  // namespace
 
 std::variant<PlacementPlan, Infeasible> make_plan(const Allocation& allocation,
@@ -130,6 +122,7 @@ std::variant<PlacementPlan, Infeasible> make_plan(const Allocation& allocation,
         pass.run({rows[layer].data() + slot, node_slots});
       }
     }
+    if (!placement.keeps_counts()) count_replicas(rows[layer], replicas[layer]);
     plan.layers.push_back({std::move(replicas[layer]), std::move(rows[layer])});
   }
   return plan;

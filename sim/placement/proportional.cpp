@@ -1,11 +1,10 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 
 #include "sim/base/check.h"
 #include "sim/base/int128.h"
 #include "sim/base/object_reader.h"
+#include "sim/placement/expert_order.h"
 #include "sim/placement/parts.h"
 
 namespace bethany {
@@ -18,11 +17,7 @@ class Proportional final : public Allocation {
 
   std::variant<std::vector<std::int32_t>, Infeasible> allocate(
       const PlacementShape& shape, std::span<const std::int64_t> loads) const override {
-    if (shape.slots() < shape.experts) {
-      return Infeasible{
-          fmt::format("{} nodes of {} slots hold {} replicas; {} experts need one each",
-                      shape.nodes, shape.slots_per_node(), shape.slots(), shape.experts)};
-    }
+    if (auto reason = refuse_experts(shape)) return *reason;
     std::vector<std::int32_t> order(loads.size());
     std::iota(order.begin(), order.end(), 0);
     std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {

@@ -1,0 +1,94 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/base/object_reader.h"
+#include "sim/placement/core_plan.h"
+#include "sim/placement/expert_order.h"
+#include "sim/placement/parts.h"
+
+namespace bethany {
+namespace {
+
+/// Puts the replicas that the hosts leave over into vacant slots as further copies, each on the
+/// emptiest node, ties to the lowest.
+void put_copies(const PlacementShape& shape, std::span<const std::int32_t> replicas,
+                const CoreLayer& layer, std::vector<std::int32_t>& rows) {
+  const auto slots = static_cast<std::size_t>(shape.slots_per_node());
+  std::vector<std::vector<std::int32_t>> nodes_with(slots + 1);  // by vacant slots, descending
+  for (int node = shape.nodes - 1; node >= 0; --node) {
+    const auto row = rows.begin() + static_cast<std::ptrdiff_t>(std::size_t(node) * slots);
+    const auto vacant = std::count(row, row + static_cast<std::ptrdiff_t>(slots), kVacant);
+    nodes_with[static_cast<std::size_t>(vacant)].push_back(node);
+  }
+  std::size_t vacant = slots;
+  for (std::size_t e = 0; e < replicas.size(); ++e) {
+    for (auto left = replicas[e] - static_cast<std::int32_t>(layer.hosts[e].size()); left > 0;
+         --left) {
+      while (nodes_with[vacant].empty()) --vacant;
+      const auto node = static_cast<std::size_t>(nodes_with[vacant].back());
+      nodes_with[vacant].pop_back();
+      rows[node * slots + slots - vacant] = static_cast<std::int32_t>(e);
+      nodes_with[vacant - 1].push_back(static_cast<std::int32_t>(node));
+    }
+  }
+}
+
+/// Core plans (placement.md §6, §7): every expert of every layer is on one whole node set of a
+/// common family. Counts of the allocation of the same name give its plan; other counts the plan on
+/// the cores that they allow.
+class CoreHosts final : public Placement {
+ public:
+  explicit CoreHosts(CoreOptions options) : options_(options) {}
+
+  Capabilities capabilities() const override { return {.gives = {kAnyNodeCount}, .needs = {}}; }
+
+  std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,
+                                                            std::span<const std::int32_t> replicas,
+                                                            std::span<const std::int64_t> loads,
+                                                            Rng& rng) const override {
+    LoadMatrix layer(1, shape.experts);
+    std::copy(loads.begin(), loads.end(), layer.row(0).begin());
+    const std::vector<std::vector<std::int32_t>> rows{{replicas.begin(), replicas.end()}};
+    auto placed = place_layers(shape, rows, layer, rng);
+    if (auto* reason = std::get_if<Infeasible>(&placed)) return std::move(*reason);
+    return std::move(std::get<LayerRows>(placed).front());
+  }
+
+  std::variant<LayerRows, Infeasible> place_layers(
+      const PlacementShape& shape, std::span<const std::vector<std::int32_t>> replicas,
+      const LoadMatrix& loads, Rng& rng) const override {
+    (void)rng;
+    for (std::size_t l = 0; l < replicas.size(); ++l) {
+      if (const auto reason = refuse_replicas(shape, replicas[l])) {
+        if (replicas.size() == 1) return *reason;
+        return Infeasible{fmt::format("layer {}: {}", l, reason->reason)};
+      }
+    }
+    const auto free_plan = core_plan(shape, loads, options_);
+    const auto counts = free_plan.replicas();
+    if (std::equal(counts.begin(), counts.end(), replicas.begin(), replicas.end())) {
+      return free_plan.rows(shape);
+    }
+    const auto plan = bounded_core_plan(shape, loads, replicas);
+    auto rows = plan.rows(shape);
+    for (std::size_t l = 0; l < rows.size(); ++l) {
+      put_copies(shape, replicas[l], plan.layers[l], rows[l]);
+    }
+    return rows;
+  }
+
+ private:
+  CoreOptions options_;
+};
+
+const bool registered = placements().add({
+    .name = "core",
+    .summary = "every expert on one whole node set of a common family (core plans)",
+    .make = [](ObjectReader& options) -> std::unique_ptr<Placement> {
+      return std::make_unique<CoreHosts>(CoreOptions{.drop = options.boolean("drop", false)});
+    },
+});
+
+}  // namespace
+}  // namespace bethany
