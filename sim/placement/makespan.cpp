@@ -109,6 +109,7 @@ Bound Question::bound_of(std::span<const std::int32_t> experts) {
   Bound result{0, 0};
   std::vector<std::int32_t> places;
   for (const auto e : experts) {
+    BETHANY_CHECK(e >= 0 && e < hosts->experts(), "expert {} of {}", e, hosts->experts());
     if (loads[static_cast<std::size_t>(e)] == 0) continue;
     result.load += loads[static_cast<std::size_t>(e)];
     const auto at = hosts->of(e);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "sim/base/check.h"
 
@@ -90,10 +91,15 @@ bool NearSplit::keep_own_rows() {
   return all;
 }
 
-/// Evenly as far as there is room, then wherever there is room: ways of cost 0, cheapest when there
-/// are none of cost -1, because no rank with room then lacks own rows.
+/// Experts with few hosts first; evenly as far as there is room, then wherever there is room. These
+/// are ways of cost 0, cheapest when there are none of cost -1.
 void NearSplit::fill_free_ranks() {
+  std::vector<std::pair<std::int32_t, std::size_t>> order;  // (hosts, expert)
   for (std::size_t e = 0; e < excess_.size(); ++e) {
+    if (excess_[e] > 0) order.emplace_back(hosts_.first[e + 1] - hosts_.first[e], e);
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& [hosts, e] : order) {
     auto& excess = excess_[e];
     const auto first = static_cast<std::size_t>(hosts_.first[e]);
     const auto last = static_cast<std::size_t>(hosts_.first[e + 1]);
@@ -105,7 +111,7 @@ void NearSplit::fill_free_ranks() {
       excess -= rows;
       excess_sum_ -= rows;
     };
-    auto count = static_cast<std::int64_t>(last - first);
+    std::int64_t count = hosts;
     for (std::size_t edge = first; excess > 0 && edge < last; ++edge, --count) {
       give(edge, excess / count);
     }
@@ -125,43 +131,43 @@ void NearSplit::index_ranks() {
   first_at_.pop_back();
 }
 
-/// Arcs of an expert: its pairs. Of a pair: its ranks and its expert. Of a rank: pairs with rows.
-std::int32_t NearSplit::arcs(std::int32_t vertex) const {
+/// Calls visit(arc) for the arcs of the vertex from number `index` on until it says to stop;
+/// `index` is then the number of that arc. Arcs of an expert: its pairs. Of a pair: its ranks, then
+/// its expert. Of a rank: the pairs with rows on it.
+template <class Visit>
+void NearSplit::visit_arcs(std::int32_t vertex, std::int32_t& index, Visit visit) const {
   const std::int32_t pair = vertex - expert_count();
   const std::int32_t rank = pair - pair_count();
   if (pair < 0) {
-    const auto e = static_cast<std::size_t>(vertex);
-    return first_pair_[e + 1] - first_pair_[e];
-  }
-  if (rank < 0) {
-    const auto q = static_cast<std::size_t>(pair);
-    return first_edge_[q + 1] - first_edge_[q] + 1;
-  }
-  const auto r = static_cast<std::size_t>(rank);
-  return first_at_[r + 1] - first_at_[r];
-}
-
-NearSplit::Arc NearSplit::arc(std::int32_t vertex, std::int32_t index) const {
-  const std::int32_t pair = vertex - expert_count();
-  const std::int32_t rank = pair - pair_count();
-  if (pair < 0) {
-    const std::int32_t to = first_pair_[static_cast<std::size_t>(vertex)] + index;
-    const auto q = static_cast<std::size_t>(to);
-    if (pair_rows_[q] < own_[q]) return {expert_count() + to, -1, own_[q] - pair_rows_[q]};
-    return {expert_count() + to, 0, kEndless};
-  }
-  if (rank < 0) {
-    const auto q = static_cast<std::size_t>(pair);
-    const std::int32_t edge = first_edge_[q] + index;
-    if (edge < first_edge_[q + 1]) {
-      return {rank_vertex(hosts_.place[static_cast<std::size_t>(edge)]), 0, kEndless};
+    const std::int32_t first = first_pair_[static_cast<std::size_t>(vertex)];
+    const std::int32_t end = first_pair_[static_cast<std::size_t>(vertex) + 1];
+    for (; first + index < end; ++index) {
+      const auto q = static_cast<std::size_t>(first + index);
+      const std::int64_t own_left = own_[q] - pair_rows_[q];
+      const std::int32_t to = expert_count() + first + index;
+      if (visit(own_left > 0 ? Arc{to, -1, own_left} : Arc{to, 0, kEndless})) return;
     }
-    if (pair_rows_[q] > own_[q]) return {expert_of_pair_[q], 0, pair_rows_[q] - own_[q]};
-    return {expert_of_pair_[q], 1, pair_rows_[q]};
+  } else if (rank < 0) {
+    const auto q = static_cast<std::size_t>(pair);
+    const std::int32_t first = first_edge_[q];
+    const std::int32_t end = first_edge_[q + 1];
+    for (; first + index < end; ++index) {
+      const std::int32_t to = hosts_.place[static_cast<std::size_t>(first + index)];
+      if (visit(Arc{rank_vertex(to), 0, kEndless})) return;
+    }
+    if (first + index > end || pair_rows_[q] == 0) return;
+    const std::int64_t foreign = pair_rows_[q] - own_[q];
+    const std::int32_t to = expert_of_pair_[q];
+    if (!visit(foreign > 0 ? Arc{to, 0, foreign} : Arc{to, 1, pair_rows_[q]})) ++index;
+  } else {
+    const std::int32_t first = first_at_[static_cast<std::size_t>(rank)];
+    const std::int32_t end = first_at_[static_cast<std::size_t>(rank) + 1];
+    for (; first + index < end; ++index) {
+      const auto edge = static_cast<std::size_t>(edge_at_[static_cast<std::size_t>(first + index)]);
+      if (rows_[edge] == 0) continue;
+      if (visit(Arc{expert_count() + pair_of_edge_[edge], 0, rows_[edge]})) return;
+    }
   }
-  const std::int32_t at = first_at_[static_cast<std::size_t>(rank)] + index;
-  const auto edge = static_cast<std::size_t>(edge_at_[static_cast<std::size_t>(at)]);
-  return {expert_count() + pair_of_edge_[edge], 0, rows_[edge]};
 }
 
 void NearSplit::move(std::int32_t vertex, std::int32_t index, std::int64_t rows) {
@@ -236,19 +242,19 @@ void NearSplit::raise_prices() {
       if (from >= rank_vertex(0) && room(from - rank_vertex(0)) > 0) {
         nearest = std::min(nearest, here + price_[static_cast<std::size_t>(from)] - exit_price_);
       }
-      for (std::int32_t index = 0; index < arcs(from); ++index) {
-        const Arc way = arc(from, index);
-        if (way.room == 0) continue;
+      std::int32_t index = 0;
+      visit_arcs(from, index, [&](const Arc& way) {
         const std::int32_t there = here + way.cost + price_[static_cast<std::size_t>(from)] -
                                    price_[static_cast<std::size_t>(way.to)];
         auto& best = distance[static_cast<std::size_t>(way.to)];
-        if (there >= best) continue;
+        if (there >= best) return false;
         best = there;
         if (buckets.size() <= static_cast<std::size_t>(there)) {
           buckets.resize(static_cast<std::size_t>(there) + 1);
         }
         buckets[static_cast<std::size_t>(there)].push_back(way.to);
-      }
+        return false;
+      });
     }
   }
   BETHANY_CHECK(nearest < std::numeric_limits<std::int32_t>::max(),
@@ -273,15 +279,16 @@ bool NearSplit::find_levels() {
     const auto v = static_cast<std::size_t>(from);
     next_[v] = 0;
     if (level_[v] >= last_level) continue;
-    for (std::int32_t index = 0; index < arcs(from); ++index) {
-      const Arc way = arc(from, index);
+    std::int32_t index = 0;
+    visit_arcs(from, index, [&](const Arc& way) {
       const auto w = static_cast<std::size_t>(way.to);
-      if (way.room == 0 || level_[w] != kUnseen || way.cost + price_[v] != price_[w]) continue;
+      if (level_[w] != kUnseen || way.cost + price_[v] != price_[w]) return false;
       level_[w] = level_[v] + 1;
       queue_.push_back(way.to);
       const std::int32_t rank = way.to - rank_vertex(0);
       if (rank >= 0 && room(rank) > 0 && price_[w] == exit_price_) last_level = level_[w];
-    }
+      return false;
+    });
   }
   return last_level != std::numeric_limits<std::int32_t>::max();
 }
@@ -294,16 +301,15 @@ std::int64_t NearSplit::push(std::int32_t vertex, std::int64_t amount) {
     moved = std::min(amount, room(rank));
     load_[static_cast<std::size_t>(rank)] += moved;
   }
-  const std::int32_t count = arcs(vertex);
-  for (auto& next = next_[v]; moved < amount && next < count; ++next) {
-    const Arc way = arc(vertex, next);
+  if (moved == amount) return moved;
+  visit_arcs(vertex, next_[v], [&](const Arc& way) {
     const auto w = static_cast<std::size_t>(way.to);
-    if (way.room == 0 || level_[w] != level_[v] + 1 || way.cost + price_[v] != price_[w]) continue;
+    if (level_[w] != level_[v] + 1 || way.cost + price_[v] != price_[w]) return false;
     const std::int64_t through = push(way.to, std::min(way.room, amount - moved));
-    move(vertex, next, through);
+    move(vertex, next_[v], through);
     moved += through;
-    if (moved == amount) break;  // the arc may have more
-  }
+    return moved == amount;  // the arc may have more
+  });
   return moved;
 }
 

@@ -45,8 +45,8 @@ class NearSplit {
   std::int32_t expert_count() const { return hosts_.experts(); }
   std::int32_t pair_count() const { return static_cast<std::int32_t>(own_.size()); }
   std::int32_t rank_vertex(std::int32_t rank) const { return expert_count() + pair_count() + rank; }
-  std::int32_t arcs(std::int32_t vertex) const;
-  Arc arc(std::int32_t vertex, std::int32_t index) const;
+  template <class Visit>
+  void visit_arcs(std::int32_t vertex, std::int32_t& index, Visit visit) const;
   void move(std::int32_t vertex, std::int32_t index, std::int64_t rows);
   std::int64_t room(std::int32_t rank) const {
     return capacity_ - load_[static_cast<std::size_t>(rank)];

@@ -38,4 +38,16 @@ std::int64_t hosted_pairs(const PlacementPlan& plan, int layer) {
   return static_cast<std::int64_t>(hosts_by_node(plan, layer).place.size());
 }
 
+LayerCosts layer_costs(const PlacementShape& shape, const PlacementPlan& plan, int layer,
+                       std::span<const std::int64_t> loads, const Dispatch& dispatch) {
+  constexpr std::int64_t kRows = std::int64_t{1} << 40;
+  const std::vector<std::int64_t> rows(static_cast<std::size_t>(shape.ranks()), kRows);
+  const auto traffic =
+      dispatch.dispatch(shape, plan.layers[static_cast<std::size_t>(layer)], rows, loads);
+  return {.max_over_mean = max_over_mean(traffic),
+          .off_node_share = off_node_share(traffic),
+          .gradient_traffic = busiest_gradient_traffic(plan, layer),
+          .hosted_pairs = hosted_pairs(plan, layer)};
+}
+
 }  // namespace bethany

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "sim/model/plan.h"
 #include "sim/model/traffic.h"
+#include "sim/placement/parts.h"
 
 namespace bethany {
 
@@ -26,5 +28,18 @@ double busiest_gradient_traffic(const PlacementPlan& plan, int layer);
 
 /// How many (expert, node) pairs hold a replica: expert states kept.
 std::int64_t hosted_pairs(const PlacementPlan& plan, int layer);
+
+/// Balance and costs of one layer; the costs are those of the functions above.
+struct LayerCosts {
+  double max_over_mean = 1;  // rows over GPUs under the dispatcher
+  double off_node_share = 0;
+  double gradient_traffic = 0;  // of the busiest node
+  std::int64_t hosted_pairs = 0;
+};
+
+/// Every rank routes equally many rows in proportion to `loads`, so many that no rounding shows.
+/// Requires: `shape` is the plan's; the dispatcher can serve it.
+LayerCosts layer_costs(const PlacementShape& shape, const PlacementPlan& plan, int layer,
+                       std::span<const std::int64_t> loads, const Dispatch& dispatch);
 
 }  // namespace bethany

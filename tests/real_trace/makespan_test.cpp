@@ -55,7 +55,6 @@ TEST_CASE("real trace: rows between nodes, gradient traffic and hosted pairs of 
       {16, "mro", .50, .50, .50, 6.4, 44},    {12, "mro", .40, .36, .36, 8.8, 42},
       {8, "mro", .31, .31, .30, 7.7, 37},     {16, "spread", .31, .27, .26, 7.7, 51},
       {12, "spread", .27, .23, .22, 7.6, 46}, {8, "spread", .23, .18, .17, 7.2, 41}};
-  const std::vector<std::int64_t> sources(10, 1 << 20);
   const auto even = part(dispatches(), "lazarus");
   const auto best = part(dispatches(), "min-makespan");
   const auto within = part(dispatches(), "min-makespan", R"({"slack": 1.05})");
@@ -64,15 +63,15 @@ TEST_CASE("real trace: rows between nodes, gradient traffic and hosted pairs of 
     for (const int iteration : kIterations) {
       const auto at = planned(iteration, row.experts, row.placement);
       for (int l = 0; l < kLayers; ++l) {
-        const auto& layer = at.plan.layers[static_cast<std::size_t>(l)];
-        const auto share = [&](const Dispatch& dispatch) {
-          return off_node_share(dispatch.dispatch(at.shape, layer, sources, at.loads.row(l))) / 48;
+        const auto costs = [&](const Dispatch& dispatch) {
+          return layer_costs(at.shape, at.plan, l, at.loads.row(l), dispatch);
         };
-        even_share += share(*even);
-        best_share += share(*best);
-        slack_share += share(*within);
-        gradients += busiest_gradient_traffic(at.plan, l) / 48;
-        pairs += static_cast<double>(hosted_pairs(at.plan, l)) / 48;
+        const auto ours = costs(*best);
+        even_share += costs(*even).off_node_share / 48;
+        best_share += ours.off_node_share / 48;
+        slack_share += costs(*within).off_node_share / 48;
+        gradients += ours.gradient_traffic / 48;
+        pairs += static_cast<double>(ours.hosted_pairs) / 48;
       }
     }
     INFO(row.placement << " of " << row.experts);

@@ -41,5 +41,20 @@ TEST_CASE("off-node share: rows that cross nodes over rows computed") {
   CHECK(off_node_share(dispatch->dispatch(at, {{1, 1}, {0, 1}}, rows, loads)) == Approx(0.5));
 }
 
+TEST_CASE("the costs of a layer are those of its parts") {
+  // Expert 0 on both nodes keeps its half of the rows at home; of the quarters of 1 and 2, which
+  // have one host each, half is routed on the other node.
+  const auto at = naive::shape(2, 2, 3);
+  PlacementPlan plan{
+      .nodes = 2, .gpus_per_node = 1, .slots_per_node = 2, .experts = 3, .layers = {}};
+  plan.layers.push_back({{2, 1, 1}, {0, 1, 0, 2}});
+  const auto dispatch = naive::part(dispatches(), "min-makespan");
+  const auto costs = layer_costs(at, plan, 0, naive::Loads{2, 1, 1}, *dispatch);
+  CHECK(costs.max_over_mean == Approx(1));
+  CHECK(costs.off_node_share == Approx(.25));
+  CHECK(costs.gradient_traffic == Approx(1));
+  CHECK(costs.hosted_pairs == 4);
+}
+
 }  // namespace
 }  // namespace bethany
