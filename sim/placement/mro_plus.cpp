@@ -17,8 +17,15 @@
 namespace bethany {
 namespace {
 
-/// Word steps of all local searches of one question, about a tenth of a second.
+/// Word steps of all local searches of one question, up to about a tenth of a second. Of many nodes
+/// a step takes longer and was not seen to gain over the starts.
 constexpr std::int64_t kSearchWork = 20'000'000;
+constexpr std::int64_t kSearchWorkOfMany = 2'000'000;
+constexpr int kManyNodes = 64;
+
+std::int64_t search_work(const PlacementShape& shape) {
+  return shape.nodes > kManyNodes ? kSearchWorkOfMany : kSearchWork;
+}
 
 /// The placements whose recovery is never undercut.
 constexpr std::string_view kBaselines[] = {"mro", "spread", "packed"};
@@ -122,8 +129,8 @@ class LargestSurvival final : public Placement {
           part_named("mro")->place(shape, replicas, loads, rng));
     }
     const auto order = ascending_experts(replicas, loads);
-    return rows_by_id(largest_survival(baselines(shape, replicas, loads, order, rng), kSearchWork),
-                      order);
+    return rows_by_id(
+        largest_survival(baselines(shape, replicas, loads, order, rng), search_work(shape)), order);
   }
 
   static std::vector<HostPlan> baselines(const PlacementShape& shape,
@@ -153,7 +160,7 @@ class LargestSurvival final : public Placement {
       std::sort(ascending.begin(), ascending.end());
       by_counts.emplace(std::move(ascending), std::nullopt);
     }
-    const auto work = kSearchWork / static_cast<std::int64_t>(by_counts.size());
+    const auto work = search_work(shape) / static_cast<std::int64_t>(by_counts.size());
     LayerRows layers;
     for (std::size_t l = 0; l < replicas.size(); ++l) {
       const auto& counts = replicas[l];

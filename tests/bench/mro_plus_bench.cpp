@@ -118,12 +118,12 @@ int main(int argc, char** argv) {
          {{40, 8, 256, 58, 1.2}, {256, 16, 512, 61, 1.2}}, quick, digest);
   series("the papers' cluster, truncated", {{10, 6, 8, 12, 0.3}, {10, 6, 16, 12, 0.1}}, quick,
          digest);
-  series("nodes double, 101 experts",
-         {{125, 8, 101, 1, 0.3},
-          {250, 8, 101, 1, 0.3},
-          {500, 8, 101, 1, 0.3},
-          {1000, 8, 101, 1, 0.3},
-          {2000, 8, 101, 1, 0.3}},
+  series("nodes double, 129 experts",
+         {{125, 8, 129, 1, 0.1},
+          {250, 8, 129, 1, 0.1},
+          {500, 8, 129, 1, 0.1},
+          {1000, 8, 129, 1, 0.1},
+          {2000, 8, 129, 1, 0.1}},
          quick, digest);
   series("experts double, 1,000 nodes",
          {{1000, 8, 17, 1, 0.3},

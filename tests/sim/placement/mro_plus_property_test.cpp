@@ -151,7 +151,8 @@ TEST_CASE("two families are ranked by the first number of losses at which they d
     const auto of = counts(a) <=> counts(b);
     const auto ranking = rank(of_a, of_b);
     RC_ASSERT(ranking == (of > 0 ? Ranking::first : of < 0 ? Ranking::second : Ranking::equal));
-    // A disjoint set beside both, on nodes of its own, changes nothing: g is multiplied.
+    // A disjoint set beside both, on nodes of its own, changes nothing: g is multiplied. Families
+    // that never differ may be left open, when the numbers of 200 degrees get too large.
     auto wide_a = a;
     auto wide_b = b;
     HostSet apart;
@@ -160,7 +161,8 @@ TEST_CASE("two families are ranked by the first number of losses at which they d
     wide_b.push_back(apart);
     SurvivalProfile of_wide_a(host_bits(nodes + 200, wide_a));
     SurvivalProfile of_wide_b(host_bits(nodes + 200, wide_b));
-    RC_ASSERT(rank(of_wide_a, of_wide_b) == ranking);
+    const auto wide = rank(of_wide_a, of_wide_b);
+    RC_ASSERT((wide == ranking || (wide == Ranking::unknown && ranking == Ranking::equal)));
   });
   CHECK(result);
 }
