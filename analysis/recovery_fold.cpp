@@ -14,11 +14,15 @@ namespace {
 /// stays 1. A time below 2^63 ns keeps them below 2^127.
 constexpr double kUnitsOfOne = 1152921504606846976.0;  // 2^60
 
+/// What one plan's prediction may spend, in counted steps of about a nanosecond: a replay may have
+/// thousands of plans.
+constexpr std::int64_t kWork = std::int64_t{1} << 22;
+
 constexpr char kGiven[] = "given uniform victims";
 constexpr char kNoPlan[] = "the cost model asked for no plan, so none is known";
 
 std::string too_large(int nodes) {
-  return fmt::format("a plan of {} nodes with overlapping host sets is beyond the exact method",
+  return fmt::format("a plan of {} nodes with overlapping host sets is beyond the exact methods",
                      nodes);
 }
 
@@ -45,7 +49,8 @@ std::optional<double> PlanRecovery::probability(int lost) {
   if (lost > nodes_) return 0;
   if (too_large_) return std::nullopt;
   if (static_cast<std::size_t>(lost) >= curve_.size()) {
-    const auto curve = recovery_curve(nodes_, host_sets_, std::max(lost, kLossesShown));
+    const auto curve = recovery_curve(nodes_, host_sets_, std::max(lost, kLossesShown),
+                                      {.method = ExactMethod::automatic, .work = kWork});
     if (!curve) {
       too_large_ = true;
       return std::nullopt;

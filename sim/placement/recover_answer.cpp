@@ -36,11 +36,11 @@ void add_curve(JsonNode& node, const RecoverRequest& request, const RecoveryCurv
 std::variant<RecoveryCurve, Infeasible> curve_of(const PlacementPlan& plan, int k_max) {
   const auto sets = minimal_host_sets(plan);
   if (auto curve = recovery_curve(plan.nodes, sets, k_max)) return std::move(*curve);
-  const auto component = unaffordable_component(plan.nodes, sets);
+  const auto component = hardest_component(plan.nodes, sets);
   return Infeasible{fmt::format(
       "the exact recovery probability is not affordable: {} host sets overlap and span {} nodes; "
-      "the limits are {} sets or {} nodes, and this version does not sample",
-      component->sets, component->nodes, kExactSets, kExactNodes)};
+      "about 2^{:.0f} states",
+      component.sets, component.nodes, component.log2_states)};
 }
 
 }  // namespace
