@@ -67,6 +67,18 @@ std::string in_words(const Reconfiguration& change) {
   return text;
 }
 
+std::string in_words(Optimality optimality) {
+  switch (optimality) {
+    case Optimality::proven:
+      return "proven best";
+    case Optimality::enumerated:
+      return "best of all by enumeration";
+    case Optimality::unknown:
+      break;
+  }
+  return "not known to be best";
+}
+
 void print_for_people(const PlaceAnswer& answer, const Options& options) {
   if (options.view == "heatmap") {
     print_text(heat_map(answer, wants_colour()));
@@ -79,10 +91,68 @@ void print_for_people(const PlaceAnswer& answer, const Options& options) {
       replicas += fmt::format("{}{}", replicas.empty() ? "" : " ", count);
     }
     const auto balance = answer.max_over_mean[layer];
-    say(fmt::format("layer {}: replicas {}; max/mean load {}", layer, replicas,
-                    balance ? fmt::format("{:.4g}", *balance) : "unknown (no loads)"));
+    std::string line =
+        fmt::format("layer {}: replicas {}; max/mean load {}", layer, replicas,
+                    balance ? fmt::format("{:.4g}", *balance) : "unknown (no loads)");
+    if (const auto share = answer.off_node_share[layer]) {
+      line += fmt::format("; off-node {:.1f} %", *share * 100);
+    }
+    say(line +
+        fmt::format("; gradients {:.3g} expert sizes on the busiest node; recovery for these "
+                    "replicas: {}",
+                    answer.gradient_traffic[layer], in_words(answer.optimal[layer])));
   }
   if (answer.reconfiguration) say(in_words(*answer.reconfiguration));
+}
+
+/// A plan of the frontier a row.
+Table table_of(const PlaceRequest& request, const std::vector<FrontierPlan>& plans) {
+  const bool bytes = request.expert_gradient_bytes.has_value();
+  std::vector<Table::Column> columns = {{"allocation", Align::left},
+                                        {"placement", Align::left},
+                                        {"cores", Align::left},
+                                        {"max/mean", Align::right}};
+  const std::size_t losses = plans.empty() ? 0 : plans.front().recovery.size();
+  for (std::size_t k = 1; k < losses; ++k) columns.push_back({fmt::format("P({})", k)});
+  columns.push_back({bytes ? "gradient GB/node" : "gradient sizes/node", Align::right});
+  columns.push_back({"off-node", Align::right});
+  Table table(columns);
+  for (const auto& plan : plans) {
+    std::vector<std::string> row = {plan.allocation, plan.placement, plan.family,
+                                    fmt::format("{:.3f}", plan.worst_max_over_mean)};
+    for (std::size_t k = 1; k < losses; ++k) {
+      row.push_back(fmt::format("{:.3f}", plan.recovery[k]));
+    }
+    const double scale = bytes ? static_cast<double>(*request.expert_gradient_bytes) * 1e-9 : 1.0;
+    row.push_back(fmt::format("{:.2f}", plan.gradient_traffic * scale));
+    row.push_back(fmt::format("{:.1f} %", plan.off_node_share * 100));
+    table.add(std::move(row));
+  }
+  return table;
+}
+
+int place_frontier(const PlaceRequest& request, const Options& options) {
+  if (!options.plan_path.empty()) {
+    throw CLI::ValidationError("--output", "writes one plan, and the frontier has several");
+  }
+  if (options.view != "table") {
+    throw CLI::ValidationError("--view", "shows one plan, and the frontier has several");
+  }
+  const auto answered = answer_frontier(request);
+  if (const auto* infeasible = std::get_if<Infeasible>(&answered)) {
+    throw InfeasibleError(infeasible->reason);
+  }
+  const auto& plans = std::get<std::vector<FrontierPlan>>(answered);
+  if (options.output.format == "json") {
+    print_json(frontier_json(request, plans));
+    return 0;
+  }
+  print_table(table_of(request, plans), options.output.format);
+  say(
+      fmt::format("{} plans not dominated in max/mean load (worst layer, min-makespan split), "
+                  "P(k) = P(all layers recover | k uniform losses) and gradient traffic",
+                  plans.size()));
+  return 0;
 }
 
 int place(const Options& options) {
@@ -92,6 +162,14 @@ int place(const Options& options) {
   }
   auto request = read_request(options.placement);
   request.change = read_change(options.change);
+  if (!options.change.model.empty()) {
+    request.expert_gradient_bytes =
+        model_named(options.change.model).expert_parameters * Precision().gradient_bytes;
+  }
+  if (request.objective == "goodput") {
+    refuse_option("--objective goodput", "is not built yet; a later version has it");
+  }
+  if (request.objective == "frontier") return place_frontier(request, options);
   auto answered = answer_place(request);
   if (const auto* infeasible = std::get_if<Infeasible>(&answered)) {
     throw InfeasibleError(infeasible->reason);

@@ -9,7 +9,6 @@
 #include "sim/base/quantities.h"
 #include "sim/base/text.h"
 #include "sim/cli/command.h"
-#include "sim/model/moe_model.h"
 #include "sim/model/plan_file.h"
 
 namespace bethany {
@@ -105,12 +104,10 @@ void add_placement_options(CLI::App& command, PlacementOptions& options) {
                      "tokens by expert, a layer a row: JSON [[...]...] or CSV");
   command.add_option("--replicas", options.replicas,
                      "replicas by expert: r1,r2,...; instead of an allocation");
-  command.add_option("--allocation", request.allocation, "see `bethany list allocation`")
-      ->capture_default_str();
-  command.add_option("--placement", request.placement, "see `bethany list placement`")
-      ->capture_default_str();
-  command.add_option("--dispatch", request.dispatch, "see `bethany list dispatch`")
-      ->capture_default_str();
+  command.add_option("--allocation", request.allocation,
+                     "see `bethany list allocation` (proportional)");
+  command.add_option("--placement", request.placement, "see `bethany list placement` (mro)");
+  command.add_option("--dispatch", request.dispatch, "see `bethany list dispatch` (even)");
   command.add_option("--layer-order", options.layer_order, "aligned or independent")
       ->check(CLI::IsMember({"aligned", "independent"}));
   command.add_option("--fault-threshold", request.fault_threshold,
@@ -120,7 +117,8 @@ void add_placement_options(CLI::App& command, PlacementOptions& options) {
                      "consecutive experts in this many groups that packing keeps together");
   command.add_option("--domains", options.domains_file,
                      "failure domains of the nodes: JSON as in a plan file");
-  add_later_option(command, "--objective", "recovery, balance, frontier or goodput");
+  command.add_option("--objective", request.objective,
+                     "recovery, balance or frontier: chooses every part that is not given");
 }
 
 PlaceRequest read_request(const PlacementOptions& options) {
@@ -164,8 +162,8 @@ void add_change_options(CLI::App& command, ChangeOptions& options) {
   add("--binding", options.binding,
       "min-cost (default): least state moved; or greedy, as published")
       ->check(CLI::IsMember({"min-cost", "greedy"}));
-  add("--model", options.model,
-      "its experts and dense part give the bytes; see `bethany list models`");
+  command.add_option("--model", options.model,
+                     "gives the bytes of gradients and of what moves; see `bethany list models`");
   add("--expert-bytes", options.expert_bytes, "state of one expert, such as 64MiB");
   add("--dense-bytes", options.dense_bytes, "what a new node fetches beside its experts");
   add("--bandwidth", options.bandwidth, "of a node's port, such as 100Gbps");
@@ -186,6 +184,12 @@ Quantity read_quantity(const char* option, const std::string& text, const char* 
 
 }  // namespace
 
+const MoeModel& model_named(const std::string& name) {
+  const auto* model = find_model(name);
+  if (model == nullptr) throw InputError(unknown_name("model", name, model_names()));
+  return *model;
+}
+
 std::optional<ChangeRequest> read_change(const ChangeOptions& options) {
   if (options.previous.empty()) return {};
   ChangeRequest change;
@@ -197,11 +201,10 @@ std::optional<ChangeRequest> read_change(const ChangeOptions& options) {
   }
   change.method = options.binding == "greedy" ? BindingMethod::greedy : BindingMethod::min_cost;
   if (!options.model.empty()) {
-    const auto* model = find_model(options.model);
-    if (model == nullptr) throw InputError(unknown_name("model", options.model, model_names()));
+    const auto& model = model_named(options.model);
     const std::int64_t per_parameter = Precision().state_bytes();
-    change.expert_bytes = model->expert_parameters * per_parameter;
-    change.dense_bytes = model->dense_parameters * per_parameter;
+    change.expert_bytes = model.expert_parameters * per_parameter;
+    change.dense_bytes = model.dense_parameters * per_parameter;
   }
   if (!options.expert_bytes.empty()) {
     change.expert_bytes =

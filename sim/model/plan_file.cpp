@@ -137,12 +137,20 @@ class LayerReader {
   LayerPlan layer_;
 };
 
+/// What `place` says about a layer beside the plan.
+void skip_figures(ObjectReader& layer) {
+  for (const auto* key : {"max_over_mean_load", "optimal", "off_node_share", "gradient_traffic",
+                          "gradient_bytes_per_node"}) {
+    layer.raw(key);
+  }
+}
+
 void read_layers(ObjectReader& reader, PlacementPlan& plan, bool printed_by_place) {
   const auto* layers = reader.raw("layers");
   if (layers == nullptr && !printed_by_place) reader.fail("", "missing key 'layers'");
   if (layers == nullptr) {
     LayerReader(reader, plan).read();
-    reader.raw("max_over_mean_load");
+    skip_figures(reader);
     return;
   }
   if (layers->kind != JsonNode::Kind::array || layers->items.empty()) {
@@ -156,7 +164,7 @@ void read_layers(ObjectReader& reader, PlacementPlan& plan, bool printed_by_plac
   for (std::size_t i = 0; i < layers->items.size(); ++i) {
     ObjectReader layer(layers->items[i], fmt::format("/layers/{}", i));
     LayerReader(layer, plan).read();
-    if (printed_by_place) layer.raw("max_over_mean_load");
+    if (printed_by_place) skip_figures(layer);
     layer.finish();
   }
 }
@@ -251,8 +259,9 @@ PlanFile read_plan(const JsonNode& node) {
                                         "`place` prints {}",
                                         schema, kPlaceSchema));
     }
-    for (const auto* key : {"version", "seed", "allocation", "placement", "dispatch",
-                            "fault_threshold", "fault_threshold_effective", "reconfiguration"}) {
+    for (const auto* key :
+         {"version", "seed", "allocation", "placement", "dispatch", "fault_threshold",
+          "fault_threshold_effective", "objective", "core_family", "reconfiguration"}) {
       reader.raw(key);
     }
   } else if (const auto version = reader.integer("bethany_plan", 0, INT64_MAX); version != 1) {

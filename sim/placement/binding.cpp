@@ -6,6 +6,7 @@
 #include "sim/base/check.h"
 #include "sim/placement/bits.h"
 #include "sim/placement/expert_bits.h"
+#include "sim/placement/lazy_greedy.h"
 #include "sim/placement/least_moved.h"
 #include "sim/placement/transfer_schedule.h"
 
@@ -101,13 +102,21 @@ class Binder {
         for (std::size_t i = 0; i < best.size(); ++i) bind(places[i], best[i]);
         if (!best.empty()) continue;
       }
-      bind_greedily(places, machines);
+      if (places.size() <= kMostListed) {
+        bind_greedily(places, machines);
+      } else {
+        const auto bound = lazy_greedy(needs_, held_, places, machines);
+        for (std::size_t i = 0; i < bound.size(); ++i) bind(places[i], bound[i]);
+      }
       least_moved = false;
     }
     return least_moved;
   }
 
  private:
+  /// Up to so many places a table of all pairs is the fastest; it grows as their square.
+  static constexpr std::size_t kMostListed = 64;
+
   /// The pairs in order of newly assigned experts, place, machine.
   void bind_greedily(const std::vector<std::uint32_t>& places,
                      const std::vector<std::uint32_t>& machines) {

@@ -45,7 +45,9 @@ class CoreHosts final : public Placement {
  public:
   explicit CoreHosts(CoreOptions options) : options_(options) {}
 
-  Capabilities capabilities() const override { return {.gives = {kAnyNodeCount}, .needs = {}}; }
+  Capabilities capabilities() const override {
+    return {.gives = {kAnyNodeCount, kDomainPlan}, .needs = {}};
+  }
   bool decides_gpus() const override { return true; }
 
   std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,

@@ -4,48 +4,15 @@
 #include <lemon/static_graph.h>
 
 #include <algorithm>
-#include <optional>
+#include <span>
+#include <utility>
 
 #include "sim/base/check.h"
 #include "sim/placement/binding.h"
+#include "sim/placement/row_kinds.h"
 
 namespace bethany {
 namespace {
-
-/// Rows of equal contents.
-struct Kinds {
-  std::vector<std::uint32_t> kind_of;               // by position in the list that was given
-  std::vector<std::vector<std::uint32_t>> members;  // rows of each kind, ascending
-  std::size_t size() const { return members.size(); }
-  std::size_t row(std::size_t kind) const { return members[kind].front(); }
-};
-
-/// Kinds in the order of their first rows.
-Kinds kinds_of(const ExpertBits& bits, const std::vector<std::uint32_t>& rows) {
-  std::vector<std::uint32_t> order(rows.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
-  const auto compare = [&](std::uint32_t a, std::uint32_t b) {
-    return compare_rows(bits.row(rows[a]), bits.row(rows[b]), bits.words());
-  };
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    const int order_of_contents = compare(a, b);
-    return order_of_contents != 0 ? order_of_contents < 0 : a < b;
-  });
-  std::vector<std::uint32_t> first_equal(rows.size());
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    const bool same = i > 0 && compare(order[i - 1], order[i]) == 0;
-    first_equal[order[i]] = same ? first_equal[order[i - 1]] : order[i];
-  }
-  Kinds kinds;
-  kinds.kind_of.resize(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (first_equal[i] == i) kinds.members.emplace_back();
-    kinds.kind_of[i] = first_equal[i] == i ? static_cast<std::uint32_t>(kinds.size() - 1)
-                                           : kinds.kind_of[first_equal[i]];
-    kinds.members[kinds.kind_of[i]].push_back(rows[i]);
-  }
-  return kinds;
-}
 
 /// Machine kinds that share experts with a place kind, and how many: what need not move.
 struct Overlap {
@@ -55,13 +22,9 @@ struct Overlap {
 
 class Overlaps {
  public:
-  Overlaps(const ExpertBits& needs, const ExpertBits& held, const Kinds& places,
-           const Kinds& machines) {
-    std::vector<std::vector<std::uint32_t>> holders(held.width());
-    for (std::size_t u = 0; u < machines.size(); ++u) {
-      each_bit(held.row(machines.row(u)), held.words(),
-               [&](std::size_t bit) { holders[bit].push_back(static_cast<std::uint32_t>(u)); });
-    }
+  Overlaps(const ExpertBits& needs, const ExpertBits& held, const RowKinds& places,
+           const RowKinds& machines) {
+    const auto holders = holders_of(held, machines);
     std::vector<std::int32_t> common(machines.size());
     std::vector<std::uint32_t> touched;
     first_.push_back(0);
@@ -115,7 +78,7 @@ void add_share(std::vector<Share>& shares, std::uint32_t machines, std::int32_t 
   shares.push_back({machines, count});
 }
 
-Optimum solve(const Kinds& places, const Kinds& machines, const Overlaps& overlaps) {
+Optimum solve(const RowKinds& places, const RowKinds& machines, const Overlaps& overlaps) {
   // Nodes: place kinds, the node between, machine kinds. Arcs in the order of their tails.
   using Graph = lemon::StaticDigraph;
   const auto between = static_cast<int>(places.size());
@@ -183,7 +146,7 @@ Optimum solve(const Kinds& places, const Kinds& machines, const Overlaps& overla
 /// was settled before, gives it.
 class FirstOfTheBest {
  public:
-  FirstOfTheBest(const Kinds& places, const Kinds& machines, const Overlaps& overlaps,
+  FirstOfTheBest(const RowKinds& places, const RowKinds& machines, const Overlaps& overlaps,
                  Optimum optimum)
       : places_(places),
         machines_(machines),
@@ -300,8 +263,8 @@ class FirstOfTheBest {
     }
   }
 
-  const Kinds& places_;
-  const Kinds& machines_;
+  const RowKinds& places_;
+  const RowKinds& machines_;
   std::vector<std::vector<Share>> shares_;
   std::size_t words_;
   std::vector<std::uint64_t> usable_;  // a row for each machine kind, a bit for each place kind

@@ -9,6 +9,7 @@
 #include "sim/placement/answer_fields.h"
 #include "sim/placement/answers.h"
 #include "sim/placement/domains.h"
+#include "sim/placement/plan_costs.h"
 
 namespace bethany {
 namespace {
@@ -156,54 +157,121 @@ std::optional<Infeasible> come_from(const PreviousPlan& previous, const Placemen
   return {};
 }
 
+/// The plan of the parts that are named or stand for those that are not.
+std::optional<Infeasible> make_by_parts(const PlacementShape& shape, PlaceAnswer& answer) {
+  auto& request = answer.request;
+  if (request.placement.empty()) request.placement = "mro";
+  if (request.allocation.empty()) {
+    request.allocation = request.placement == "core" ? "core" : "proportional";
+  }
+  if (request.dispatch.empty()) request.dispatch = "even";
+  const auto allocation = part_of(allocations(), "allocation", request.allocation);
+  const auto placement = part_of(placements(), "placement", request.placement);
+  const GivenCounts given_counts(request.replicas);
+  const bool given = !request.replicas.empty();
+  const Allocation& counts = given ? static_cast<const Allocation&>(given_counts) : *allocation;
+  const bool loaded = request.loads.layers > 0;
+  const LoadMatrix loads =
+      loaded ? request.loads : LoadMatrix(static_cast<int>(request.replicas.size()), shape.experts);
+  Rng rng = RngStreams(request.seed, 0).stream("placement");
+  auto made = make_plan(counts, *placement, shape, request.layer_order, loads, rng);
+  if (auto* reason = std::get_if<Infeasible>(&made)) return std::move(*reason);
+  answer.plan = std::move(std::get<PlacementPlan>(made));
+  return {};
+}
+
+ObjectiveRequest objective_request(const PlacementShape& shape, const PlaceRequest& request) {
+  if (!request.replicas.empty()) {
+    throw InputError("an objective chooses the replicas: it excludes given ones");
+  }
+  return {.shape = shape,
+          .loads = request.loads,
+          .allocation = request.allocation,
+          .placement = request.placement,
+          .k_max = 8,
+          .seed = request.seed};
+}
+
+std::optional<Infeasible> choose_by_objective(const PlacementShape& shape, PlaceAnswer& answer) {
+  auto& request = answer.request;
+  const std::vector<std::string> names = {"recovery", "balance", "frontier"};
+  if (std::find(names.begin(), names.end(), request.objective) == names.end()) {
+    throw InputError(unknown_name("objective", request.objective, names));
+  }
+  if (request.objective == "frontier") {
+    throw InputError("the frontier has several plans: choose recovery or balance");
+  }
+  const auto objective = request.objective == "recovery" ? Objective::recovery : Objective::balance;
+  auto made = choose_plan(objective, objective_request(shape, request));
+  if (auto* reason = std::get_if<Infeasible>(&made)) return std::move(*reason);
+  auto& chosen = std::get<FrontierPlan>(made);
+  request.allocation = chosen.allocation;
+  request.placement = chosen.placement;
+  if (request.dispatch.empty()) request.dispatch = "min-makespan";
+  answer.core_family = std::move(chosen.family);
+  answer.plan = std::move(chosen.plan);
+  return {};
+}
+
+/// What the plan gives and costs, layer by layer.
+void weigh(const PlacementShape& shape, PlaceAnswer& answer) {
+  const auto& loads = answer.request.loads;
+  const auto dispatch = part_of(dispatches(), "dispatch", answer.request.dispatch);
+  const std::vector<std::int64_t> rows(static_cast<std::size_t>(shape.ranks()), kManyRows);
+  for (int layer = 0; layer < static_cast<int>(answer.plan.layers.size()); ++layer) {
+    answer.optimal.push_back(certify(answer.plan, layer));
+    answer.gradient_traffic.push_back(busiest_gradient_traffic(answer.plan, layer));
+    answer.max_over_mean.emplace_back();
+    answer.off_node_share.emplace_back();
+    if (loads.layers == 0) continue;
+    const auto& plan = answer.plan.layers[static_cast<std::size_t>(layer)];
+    const auto traffic = dispatch->dispatch(shape, plan, rows, loads.row(layer));
+    answer.max_over_mean.back() = max_over_mean(traffic);
+    answer.off_node_share.back() = off_node_share(traffic);
+    answer.gpu_share.push_back(shares_of(traffic));
+  }
+}
+
 JsonNode number_or_null(std::optional<int> value) {
   return value ? JsonNode::of(std::int64_t{*value}) : JsonNode();
 }
 
-JsonNode balance_json(std::optional<double> value) {
+JsonNode real_or_null(std::optional<double> value) {
   return value ? JsonNode::of(*value) : JsonNode();
+}
+
+void add_costs(const PlaceAnswer& answer, std::size_t layer, JsonNode& node) {
+  node.member("optimal") = JsonNode::of(std::string(name_of(answer.optimal[layer])));
+  node.member("off_node_share") = real_or_null(answer.off_node_share[layer]);
+  const double traffic = answer.gradient_traffic[layer];
+  node.member("gradient_traffic") = JsonNode::of(traffic);
+  const auto& bytes = answer.request.expert_gradient_bytes;
+  node.member("gradient_bytes_per_node") =
+      bytes ? JsonNode::of(traffic * static_cast<double>(*bytes)) : JsonNode();
 }
 
 }  // namespace
 
 std::variant<PlaceAnswer, Infeasible> answer_place(const PlaceRequest& request) {
   auto shape = shape_of(request);
-  const auto allocation = part_of(allocations(), "allocation", request.allocation);
-  const auto placement = part_of(placements(), "placement", request.placement);
-  const auto dispatch = part_of(dispatches(), "dispatch", request.dispatch);
-  const bool given = !request.replicas.empty();
-  const bool loaded = request.loads.layers > 0;
-  const LoadMatrix loads =
-      loaded ? request.loads : LoadMatrix(static_cast<int>(request.replicas.size()), shape.experts);
-  const GivenCounts given_counts(request.replicas);
-  const Allocation& counts = given ? static_cast<const Allocation&>(given_counts) : *allocation;
   PreviousPlan previous;
   if (request.change) {
     previous = {request.change->previous, previous_nodes(*request.change, shape.nodes)};
     shape.previous = &previous;
   }
-  Rng rng = RngStreams(request.seed, 0).stream("placement");
-  auto made = make_plan(counts, *placement, shape, request.layer_order, loads, rng);
-  if (auto* reason = std::get_if<Infeasible>(&made)) return std::move(*reason);
-
-  PlaceAnswer answer{.request = request,
-                     .plan = std::move(std::get<PlacementPlan>(made)),
-                     .fault_threshold_effective = {},
-                     .max_over_mean = {},
-                     .gpu_share = {},
-                     .reconfiguration = {}};
-  if (!given) answer.fault_threshold_effective = shape.effective_fault_threshold();
-  const std::vector<std::int64_t> rows(static_cast<std::size_t>(shape.ranks()), kManyRows);
-  for (int layer = 0; layer < loads.layers; ++layer) {
-    answer.max_over_mean.emplace_back();
-    if (!loaded) continue;
-    const auto& plan = answer.plan.layers[static_cast<std::size_t>(layer)];
-    const auto traffic = dispatch->dispatch(shape, plan, rows, loads.row(layer));
-    answer.max_over_mean.back() = max_over_mean(traffic);
-    answer.gpu_share.push_back(shares_of(traffic));
+  PlaceAnswer answer;
+  answer.request = request;
+  auto reason =
+      request.objective.empty() ? make_by_parts(shape, answer) : choose_by_objective(shape, answer);
+  if (reason) return std::move(*reason);
+  if (request.replicas.empty()) {
+    answer.fault_threshold_effective = shape.effective_fault_threshold();
   }
+  weigh(shape, answer);
   if (!request.change) return answer;
-  if (auto reason = come_from(previous, *placement, shape, answer)) return std::move(*reason);
+  const auto placement = part_of(placements(), "placement", answer.request.placement);
+  reason = come_from(previous, *placement, shape, answer);
+  if (reason) return std::move(*reason);
   return answer;
 }
 
@@ -219,6 +287,10 @@ JsonNode place_json(const PlaceAnswer& answer) {
   node.member("allocation") = given ? JsonNode() : JsonNode::of(answer.request.allocation);
   node.member("placement") = JsonNode::of(answer.request.placement);
   node.member("dispatch") = JsonNode::of(answer.request.dispatch);
+  if (!answer.request.objective.empty()) {
+    node.member("objective") = JsonNode::of(answer.request.objective);
+    if (!answer.core_family.empty()) node.member("core_family") = JsonNode::of(answer.core_family);
+  }
   node.member("seed") = JsonNode::of(static_cast<std::int64_t>(answer.request.seed));
   node.member("fault_threshold") =
       given ? JsonNode() : JsonNode::of(std::int64_t{answer.request.fault_threshold});
@@ -227,7 +299,8 @@ JsonNode place_json(const PlaceAnswer& answer) {
   for (int layer = 0; layer < static_cast<int>(plan.layers.size()); ++layer) {
     layers.push_back(layer_json(plan, layer));
     layers.back().member("max_over_mean_load") =
-        balance_json(answer.max_over_mean[static_cast<std::size_t>(layer)]);
+        real_or_null(answer.max_over_mean[static_cast<std::size_t>(layer)]);
+    add_costs(answer, static_cast<std::size_t>(layer), layers.back());
   }
   if (layers.size() > 1) {
     node.member("layers") = JsonNode::array_of(std::move(layers));
@@ -237,6 +310,58 @@ JsonNode place_json(const PlaceAnswer& answer) {
   if (answer.reconfiguration) {
     node.member("reconfiguration") = reconfiguration_json(*answer.reconfiguration);
   }
+  return node;
+}
+
+std::variant<std::vector<FrontierPlan>, Infeasible> answer_frontier(const PlaceRequest& request) {
+  if (request.change) throw InputError("the frontier is of plans from nothing: no previous plan");
+  const auto shape = shape_of(request);
+  return frontier(objective_request(shape, request));
+}
+
+JsonNode frontier_json(const PlaceRequest& request, const std::vector<FrontierPlan>& plans) {
+  JsonNode node;
+  begin_answer(node, "bethany/place/1");
+  node.member("nodes") = JsonNode::of(std::int64_t{request.nodes});
+  node.member("slots_per_node") = JsonNode::of(std::int64_t{request.slots_per_node});
+  node.member("gpus_per_node") = JsonNode::of(std::int64_t{request.gpus_per_node});
+  node.member("experts") = JsonNode::of(std::int64_t{request.loads.experts});
+  node.member("objective") = JsonNode::of("frontier");
+  node.member("dispatch") = JsonNode::of("min-makespan");
+  std::vector<JsonNode> entries;
+  for (const auto& made : plans) {
+    JsonNode entry;
+    entry.kind = JsonNode::Kind::object;
+    entry.member("allocation") = JsonNode::of(made.allocation);
+    entry.member("placement") = JsonNode::of(made.placement);
+    entry.member("core_family") = made.family.empty() ? JsonNode() : JsonNode::of(made.family);
+    std::vector<JsonNode> layers;
+    for (int layer = 0; layer < static_cast<int>(made.plan.layers.size()); ++layer) {
+      layers.push_back(layer_json(made.plan, layer));
+      layers.back().member("max_over_mean_load") =
+          JsonNode::of(made.max_over_mean[static_cast<std::size_t>(layer)]);
+    }
+    if (layers.size() > 1) {
+      entry.member("layers") = JsonNode::array_of(std::move(layers));
+      entry.member("max_over_mean_load") = JsonNode::of(made.worst_max_over_mean);
+    } else {
+      for (auto& member : layers.front().members) {
+        entry.member(member.key) = std::move(member.value);
+      }
+    }
+    std::vector<JsonNode> recovery;
+    for (const double p : made.recovery) recovery.push_back(JsonNode::of(p));
+    entry.member("recovery") = JsonNode::array_of(std::move(recovery));
+    entry.member("gradient_traffic") = JsonNode::of(made.gradient_traffic);
+    entry.member("gradient_bytes_per_node") =
+        request.expert_gradient_bytes
+            ? JsonNode::of(made.gradient_traffic *
+                           static_cast<double>(*request.expert_gradient_bytes))
+            : JsonNode();
+    entry.member("off_node_share") = JsonNode::of(made.off_node_share);
+    entries.push_back(std::move(entry));
+  }
+  node.member("plans") = JsonNode::array_of(std::move(entries));
   return node;
 }
 

@@ -175,6 +175,9 @@ JobCase random_job(std::uint64_t seed, std::uint64_t number) {
   draw_trace(dice, job);
   draw_end(dice, job);
   if (job.preset == "lazarus" && dice.chance(40)) job.binding = "min-cost";
+  if (job.preset == "lazarus" && dice.chance(25)) {
+    job.placement = dice.one_of<std::string>({"repair", "smartmoe", "domain-spread", "mro+"});
+  }
   if (dice.chance(30)) {
     for (int n = job.nodes + 4; n > 0; --n) job.domains.push_back(dice.small(-1, 2));
   }

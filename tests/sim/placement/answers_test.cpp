@@ -33,11 +33,26 @@ std::vector<std::string> keys(const JsonNode& node) {
 
 TEST_CASE("place prints one layer at the top level") {
   const auto json = placed(request());
-  CHECK(keys(json) == std::vector<std::string>{"schema", "version", "nodes", "slots_per_node",
-                                               "gpus_per_node", "experts", "allocation",
-                                               "placement", "dispatch", "seed", "fault_threshold",
-                                               "fault_threshold_effective", "replicas", "plan",
-                                               "gpu_plan", "max_over_mean_load"});
+  CHECK(keys(json) == std::vector<std::string>{"schema",
+                                               "version",
+                                               "nodes",
+                                               "slots_per_node",
+                                               "gpus_per_node",
+                                               "experts",
+                                               "allocation",
+                                               "placement",
+                                               "dispatch",
+                                               "seed",
+                                               "fault_threshold",
+                                               "fault_threshold_effective",
+                                               "replicas",
+                                               "plan",
+                                               "gpu_plan",
+                                               "max_over_mean_load",
+                                               "optimal",
+                                               "off_node_share",
+                                               "gradient_traffic",
+                                               "gradient_bytes_per_node"});
   CHECK(json.find("schema")->text == "bethany/place/1");
   CHECK(json.find("version")->text == BETHANY_VERSION);
   CHECK(to_line(*json.find("replicas")) == "[2,2,2,2,3,7,14,28]");

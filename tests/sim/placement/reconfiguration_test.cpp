@@ -5,6 +5,7 @@
 #include <functional>
 #include <numeric>
 #include <set>
+#include <tuple>
 
 #include "sim/placement/binding.h"
 #include "tests/sim/placement/naive.h"
@@ -308,6 +309,60 @@ TEST_CASE("where the greedy rule moves more") {
   CHECK(exact.machine_of_place == std::vector<int>{1, 0});
   CHECK(exact.summary.experts_moved == 2);
   CHECK(exact.least_moved);
+}
+
+/// The published rule by looking at all pairs again and again.
+std::vector<int> plain_greedy(const Change& change) {
+  auto machine_of = equal_pairs(change);
+  std::vector<bool> taken(machine_of.size());
+  for (const int machine : machine_of) {
+    if (machine >= 0) taken[static_cast<std::size_t>(machine)] = true;
+  }
+  for (;;) {
+    std::tuple<std::size_t, std::size_t, std::size_t> best{SIZE_MAX, 0, 0};
+    for (std::size_t p = 0; p < machine_of.size(); ++p) {
+      for (std::size_t m = 0; machine_of[p] < 0 && m < machine_of.size(); ++m) {
+        if (!taken[m]) best = std::min(best, {change.missing(p, m), p, m});
+      }
+    }
+    const auto [cost, place, machine] = best;
+    if (cost == SIZE_MAX) return machine_of;
+    machine_of[place] = static_cast<int>(machine);
+    taken[machine] = true;
+  }
+}
+
+TEST_CASE("many machines are bound by the same greedy rule as few") {
+  const auto binds_alike = [](int nodes, std::uint64_t seed) {
+    auto rng = RngStreams(seed, 0).stream("change");
+    Change change;
+    const auto make = [&] {
+      PlacementPlan plan{
+          .nodes = nodes, .gpus_per_node = 1, .slots_per_node = 2, .experts = 5, .layers = {}};
+      for (int l = 0; l < 2; ++l) {
+        LayerPlan layer;
+        for (int slot = 0; slot < 2 * nodes; ++slot) {
+          layer.expert_of_slot.push_back(static_cast<std::int32_t>(rng.below(5)));
+        }
+        layer.replicas = naive::counted(layer, 5);
+        plan.layers.push_back(layer);
+      }
+      return plan;
+    };
+    change.before = make();
+    change.after = make();
+    for (int m = 0; m < nodes; ++m) {
+      change.place_of.push_back(rng.below(8) == 0 ? -1 : m);
+      change.needs.push_back(states_at(change.after, m));
+      change.held.push_back(states_at(change.before, change.place_of.back()));
+    }
+    const auto binding = bind_plan(change.after, change.holdings(), kSizes);
+    return binding.machine_of_place == plain_greedy(change);
+  };
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    CHECK(binds_alike(60, seed));
+    CHECK(binds_alike(240, seed));
+  }
 }
 
 TEST_CASE("the dense state comes in pieces from all that have it") {
