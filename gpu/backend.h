@@ -40,6 +40,8 @@ class PreparedOperation {
   /// Runs the operation `repeats` times in a row (over different buffers where these would
   /// otherwise stay in a cache) and answers the mean of one. Requires: repeats > 0.
   virtual Sample run(int repeats) = 0;
+  /// The device's clock rate now, in Hz; 0 when unknown. Devices slow down under load.
+  virtual double clock_hertz() { return 0; }
 };
 
 /// Something that can be measured: a GPU, the CPU, or a formula.

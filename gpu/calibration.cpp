@@ -15,8 +15,6 @@ namespace {
 
 using Groups = std::map<std::string, std::vector<Averaged>>;
 
-constexpr char kSentinelShape[] = "sentinel";
-
 const ShapeZooEntry& shape_of_model(const std::string& model) {
   std::vector<std::string> known;
   for (const auto& entry : shape_zoo()) {
@@ -56,10 +54,11 @@ double noise_between_passes(const Measurements& all) {
 class Constants {
  public:
   Constants(const Measurements& all, const std::vector<Averaged>& points, Calibration& result,
-            const ShapeZooEntry* shape)
-      : all_(all), points_(points), result_(result), shape_(shape) {}
+            const ShapeZooEntry* shape, int draws)
+      : all_(all), points_(points), result_(result), shape_(shape), draws_(draws) {}
 
   void derive() {
+    layers();
     experts();
     dense();
     optimizer();
@@ -80,42 +79,37 @@ class Constants {
     return nullptr;
   }
 
-  /// The time of an operation around the experts, by its own fit. Throws InputError without one.
-  double around(Operation operation, const Point& like, std::int64_t rows) const {
-    const ShapeZooEntry* entry = nullptr;
-    for (const auto& e : shape_zoo()) {
-      if (e.name == like.shape) entry = &e;
+  /// Gate, sort, gathers, scatters and dot around the experts' rows, by their curves. Throws
+  /// InputError when one was not measured.
+  double reordering(const Point& expert) const {
+    double seconds = 0;
+    for (const auto& part : layer_parts(expert)) {
+      const bool experts = part.operation == Operation::expert_forward ||
+                           part.operation == Operation::expert_backward;
+      if (!experts) seconds += predicted(part);
     }
-    if (entry == nullptr) throw InputError("unknown shape " + like.shape);
-    Point point = like;
-    point.operation = operation;
-    point.variant = "-";
-    point.outputs = 0;
-    point.gated = false;
-    point.experts = entry->experts;
-    point.rows = rows;
-    point.size = entry->top_k;
-    if (operation == Operation::routing_sort) point.size = point.inputs = 0;
+    return seconds;
+  }
+
+  double predicted(const Point& point) const {
     const FittedCurve* fit = find(series_of(point));
     if (fit == nullptr) throw InputError("no measurement of " + series_of(point));
     return fit->curve.seconds(fit_point({point, 1}));
   }
 
-  /// Gate, sort, gather, scatter and their backward halves, for that many routed rows.
-  double reordering(const Point& expert) const {
-    int top_k = 1;
-    for (const auto& e : shape_zoo()) {
-      if (e.name == expert.shape) top_k = e.top_k;
-    }
-    return around(Operation::gate, expert, std::max<std::int64_t>(1, expert.rows / top_k)) +
-           around(Operation::routing_sort, expert, expert.rows) +
-           2 * around(Operation::row_gather, expert, expert.rows) +
-           2 * around(Operation::row_scatter_sum, expert, expert.rows);
-  }
-
   std::string of_shape() const {
     return shape_ == nullptr ? "all measured shapes together"
                              : fmt::format("shape of {}", list_in_words(shape_->models));
+  }
+
+  /// Whole layers, measured but never fitted, against the sum of the curves of their parts.
+  void layers() {
+    for (const auto& p : points_) {
+      if (p.point.operation != Operation::moe_layer) continue;
+      double seconds = 0;
+      for (const auto& part : layer_parts(p.point)) seconds += predicted(part);
+      result_.layers.push_back({p.point, p.seconds, seconds});
+    }
   }
 
   /// One MoE layer of one micro-batch, forward and backward: t = per layer + 3 · flop / rate.
@@ -142,10 +136,10 @@ class Constants {
       if (shape_ != nullptr) throw InputError("too few points of the experts of " + of_shape());
       return;
     }
-    const FittedCurve fit = fit_curve(layers, all_.seed);
+    const FittedCurve fit = fit_curve(layers, all_.seed, draws_);
     const std::string error = fmt::format(
         "{} points of the experts of one GPU, forward and backward with gate, sort, "
-        "gather and scatter, {}: mean error {:.1f} %, worst {:.0f} %",
+        "gather, scatter and dot, {}: mean error {:.1f} %, worst {:.0f} %",
         layers.size(), of_shape(), 100 * fit.mape_in, 100 * fit.worst);
     set("expert.flop_rate", fit.curve.flop_rate, error);
     set("expert.per_layer", fit.curve.start, error);
@@ -199,6 +193,7 @@ class Constants {
   const std::vector<Averaged>& points_;
   Calibration& result_;
   const ShapeZooEntry* shape_;
+  int draws_;
 };
 
 JsonNode interval_json(const Interval& interval) {
@@ -210,8 +205,9 @@ JsonNode fit_json(const SeriesFit& series) {
   JsonNode json;
   json.member("op") = JsonNode::of(std::string(operation_name(series.operation)));
   json.member("key") = JsonNode::of(series.key);
-  json.member("model") =
-      JsonNode::of("start + per_count*count + max(bytes/bandwidth, flop/flop_rate)");
+  json.member("model") = JsonNode::of(std::string("start + per_count*count + ") +
+                                      (fit.curve.sum ? "bytes/bandwidth + flop/flop_rate"
+                                                     : "max(bytes/bandwidth, flop/flop_rate)"));
   JsonNode& params = json.member("params");
   JsonNode& ci95 = json.member("ci95");
   params.kind = JsonNode::Kind::object;
@@ -249,7 +245,7 @@ JsonNode fit_json(const SeriesFit& series) {
 }  // namespace
 
 Calibration calibrate(const Measurements& measurements, const std::string& name,
-                      const std::string& model) {
+                      const std::string& model, int draws) {
   const ShapeZooEntry* shape = model.empty() ? nullptr : &shape_of_model(model);
   Calibration result;
   result.measured = measurements.points.size();
@@ -257,23 +253,31 @@ Calibration calibrate(const Measurements& measurements, const std::string& name,
   result.profile.name = name;
   result.profile.kind = measurements.backend == "synthetic" ? "assumed" : "measured";
   auto points = average_passes(measurements);
+  if (shape != nullptr) {
+    std::erase_if(points, [&](const Averaged& p) {
+      const auto& zoo = shape_zoo();
+      return p.point.shape != shape->name &&
+             std::any_of(zoo.begin(), zoo.end(),
+                         [&](const ShapeZooEntry& e) { return e.name == p.point.shape; });
+    });
+  }
   std::map<std::string, std::map<std::string, int>> wins;
   for (const auto& best : best_variants(points, wins)) points.push_back(best);
   Groups groups;
   for (const auto& p : points) {
-    if (p.point.shape != kSentinelShape) groups[series_of(p.point)].push_back(p);
+    if (p.point.operation != Operation::moe_layer) groups[series_of(p.point)].push_back(p);
   }
   constexpr std::size_t kFewest = 3;  // below, a curve says nothing
   for (const auto& [key, members] : groups) {
     if (members.size() < kFewest) continue;
-    auto series = fit_series(key, members, measurements.seed);
+    auto series = fit_series(key, members, measurements.seed, draws);
     for (const auto& [variant, count] : wins[key]) {
       series.note +=
           fmt::format("{}{} fastest {} times", series.note.empty() ? "" : ", ", variant, count);
     }
     result.fits.push_back(std::move(series));
   }
-  Constants(measurements, points, result, shape).derive();
+  Constants(measurements, points, result, shape, draws).derive();
   std::vector<JsonNode> fits;
   for (const auto& series : result.fits) fits.push_back(fit_json(series));
   result.profile.fits = JsonNode::array_of(std::move(fits));
@@ -323,11 +327,29 @@ std::string calibration_table(const Measurements& measurements, const Calibratio
         factors.empty() ? 0 : factors.front(), 100 * fit.mape_in, 100 * fit.mape_holdout,
         100 * fit.p95);
   }
+  for (const auto& entry : shape_zoo()) {
+    std::vector<double> errors;
+    std::vector<double> signed_errors;
+    for (const auto& layer : calibration.layers) {
+      if (layer.point.shape != entry.name) continue;
+      signed_errors.push_back(layer.predicted / layer.measured - 1);
+      errors.push_back(std::abs(signed_errors.back()));
+    }
+    if (errors.empty()) continue;
+    std::sort(errors.begin(), errors.end());
+    std::sort(signed_errors.begin(), signed_errors.end());
+    text += fmt::format(
+        "whole layers of {}, held out, predicted by their parts: {} points, error median {:.1f} %, "
+        "P90 {:.1f} %, worst {:.1f} %, median signed {:+.1f} %\n",
+        entry.name, errors.size(), 100 * quantile_sorted(errors, 0.5),
+        100 * quantile_sorted(errors, 0.9), 100 * errors.back(),
+        100 * quantile_sorted(signed_errors, 0.5));
+  }
   text += fmt::format(
       "ceilings: {:.1f} TFLOP/s, {:.3f} TB/s; noise floor between passes {:.2f} %; "
-      "sentinel drift {:.2f} %\n",
+      "sentinel drift {:.2f} % of its cycles\n",
       ceilings.flop_rate / 1e12, ceilings.bandwidth / 1e12, 100 * calibration.noise_floor,
-      100 * sentinel_drift(measurements.sentinel));
+      100 * largest_deviation(sentinel_work(measurements)));
   return text;
 }
 

@@ -22,19 +22,28 @@ struct SeriesFit {
   std::string note;
 };
 
+/// A whole layer beside the sum of the curves of its parts.
+struct LayerCheck {
+  Point point;
+  double measured = 0;   // s
+  double predicted = 0;  // s
+};
+
 /// Everything that follows from raw measurements without the device.
 struct Calibration {
   std::vector<SeriesFit> fits;  // in key order
   Profile profile;
+  std::vector<LayerCheck> layers;  // no fit has seen them
   double noise_floor = 0;  // median relative difference of the passes' medians; 0 with one pass
   std::size_t measured = 0;
 };
 
-/// Fits every series and derives the constants of a profile from them. `model`: the shape (of a
-/// built-in model) that expert and dense rates are taken from; empty: all measured shapes together.
-/// Throws InputError on a model whose shape was not measured, or when a needed series lacks.
+/// Fits every series and derives the constants of a profile from them. `model`: a built-in model,
+/// of whose shape alone points, fits and constants are taken; empty: all measured shapes together.
+/// `draws`: of the bootstrap, for the intervals in `fits`. Throws InputError on a model whose shape
+/// was not measured, or when a needed series lacks.
 Calibration calibrate(const Measurements& measurements, const std::string& name,
-                      const std::string& model);
+                      const std::string& model, int draws = 200);
 
 /// The floor of a point at the measured ceilings: the larger of bytes / copy bandwidth and
 /// flop / GEMM rate, in seconds. 0 when no ceiling was measured.

@@ -11,30 +11,46 @@
 namespace bethany {
 namespace {
 
+/// A point with what every evaluation of the loss needs of it.
+struct Known {
+  FitPoint point;
+  double log_seconds;
+};
+
+std::vector<Known> known(const std::vector<FitPoint>& points) {
+  std::vector<Known> result;
+  for (const auto& p : points) result.push_back({p, std::log(p.seconds)});
+  return result;
+}
+
 /// Which terms of a Curve are fitted, and the curve as a vector of logarithms and back.
 class Terms {
  public:
-  explicit Terms(const std::vector<FitPoint>& points) {
+  Terms(const std::vector<FitPoint>& points, bool sum) : sum_(sum) {
     double shortest = points.front().seconds;
     double bandwidth = 0;
     double flop_rate = 0;
     double count = 0;
+    bool varies = false;
     for (const auto& p : points) {
       shortest = std::min(shortest, p.seconds);
       bandwidth = std::max(bandwidth, p.bytes / p.seconds);
       flop_rate = std::max(flop_rate, p.flop / p.seconds);
       count = std::max(count, p.count);
+      varies = varies || p.count < points.front().count || p.count > points.front().count;
     }
-    const bool counts = count > 0 && varies(points);
     add(&Curve::start, shortest * 0.5);
-    if (counts) add(&Curve::per_count, shortest * 0.2 / count);
+    if (varies) add(&Curve::per_count, shortest * 0.2 / count);
+    first_rate_ = initial_.size();
     if (bandwidth > 0) add(&Curve::bandwidth, bandwidth);
     if (flop_rate > 0) add(&Curve::flop_rate, flop_rate);
   }
 
-  std::vector<double> initial() const { return initial_; }
+  bool has_both_rates() const { return initial_.size() - first_rate_ == 2; }
+  const std::vector<double>& initial() const { return initial_; }
   Curve curve(const std::vector<double>& logs) const {
     Curve curve;
+    curve.sum = sum_;
     for (std::size_t i = 0; i < members_.size(); ++i) curve.*members_[i] = std::exp(logs[i]);
     return curve;
   }
@@ -43,18 +59,23 @@ class Terms {
     for (const auto member : members_) result.push_back(std::log(curve.*member));
     return result;
   }
+  /// Squared distance of the rates from the highest that a point shows.
+  double distance(const std::vector<double>& logs) const {
+    double sum = 0;
+    for (std::size_t i = first_rate_; i < logs.size(); ++i) {
+      sum += (logs[i] - initial_[i]) * (logs[i] - initial_[i]);
+    }
+    return sum;
+  }
 
  private:
-  static bool varies(const std::vector<FitPoint>& points) {
-    return std::any_of(points.begin(), points.end(), [&points](const FitPoint& p) {
-      return p.count < points.front().count || p.count > points.front().count;
-    });
-  }
   void add(double Curve::*member, double value) {
     members_.push_back(member);
     initial_.push_back(std::log(value));
   }
 
+  bool sum_;
+  std::size_t first_rate_ = 0;
   std::vector<double Curve::*> members_;
   std::vector<double> initial_;
 };
@@ -112,9 +133,13 @@ std::vector<double> minimise(const Loss& loss, const std::vector<double>& start,
   return std::min_element(simplex.begin(), simplex.end(), by_value)->at;
 }
 
-std::vector<double> residuals(const Curve& curve, const std::vector<FitPoint>& points) {
+double residual(const Curve& curve, const Known& known) {
+  return known.log_seconds - std::log(curve.seconds(known.point));
+}
+
+std::vector<double> residuals(const Curve& curve, const std::vector<Known>& points) {
   std::vector<double> result;
-  for (const auto& p : points) result.push_back(std::log(p.seconds / curve.seconds(p)));
+  for (const auto& p : points) result.push_back(residual(curve, p));
   return result;
 }
 
@@ -132,15 +157,18 @@ double biweight(double residual, double reach) {
   return reach * reach / 6 * (1 - inner * inner * inner);
 }
 
-/// A first fit by mean absolute residual, then twice by the biweight at the scale of the last one.
-Curve robust_fit(const Terms& terms, const std::vector<FitPoint>& points,
+/// A first fit by mean absolute residual, then by the biweight at the scale of the last one.
+Curve robust_fit(const Terms& terms, const std::vector<Known>& points,
                  const std::vector<double>& start, bool first) {
+  constexpr double kPrior = 1e-4;  // of a mean residual: decides only where the points do not
+  const auto count = static_cast<double>(points.size());
   std::vector<double> logs = start;
   if (first) {
     const Loss absolute = [&](const std::vector<double>& at) {
+      const Curve curve = terms.curve(at);
       double sum = 0;
-      for (const double r : residuals(terms.curve(at), points)) sum += std::abs(r);
-      return sum;
+      for (const auto& p : points) sum += std::abs(residual(curve, p));
+      return sum / count + kPrior * terms.distance(at);
     };
     // Restarts: the start may lie where a term has no say.
     for (const double size : {1.0, -1.0, 0.3}) logs = minimise(absolute, logs, size, 300);
@@ -149,11 +177,12 @@ Curve robust_fit(const Terms& terms, const std::vector<FitPoint>& points,
     const double scale = scaled_mad(residuals(terms.curve(logs), points));
     const double reach = 4.685 * std::max(scale, 1e-4);
     const Loss robust = [&](const std::vector<double>& at) {
+      const Curve curve = terms.curve(at);
       double sum = 0;
-      for (const double r : residuals(terms.curve(at), points)) sum += biweight(r, reach);
-      return sum;
+      for (const auto& p : points) sum += biweight(residual(curve, p), reach);
+      return sum / count + kPrior * scale * scale * terms.distance(at);
     };
-    logs = minimise(robust, logs, 0.05, first ? 300 : 120);
+    logs = minimise(robust, logs, 0.05, first ? 300 : 80);
   }
   return terms.curve(logs);
 }
@@ -165,15 +194,15 @@ std::vector<double> relative_errors(const Curve& curve, const std::vector<FitPoi
   return errors;
 }
 
-double held_out_error(const std::vector<FitPoint>& points) {
+double held_out_error(const std::vector<FitPoint>& points, bool sum) {
   if (points.size() < 8) return 0;
   std::vector<FitPoint> kept;
   std::vector<FitPoint> held_out;
   for (std::size_t i = 0; i < points.size(); ++i) {
     (i % 5 == 2 ? held_out : kept).push_back(points[i]);
   }
-  const Terms terms(kept);
-  const Curve curve = robust_fit(terms, kept, terms.initial(), true);
+  const Terms terms(kept, sum);
+  const Curve curve = robust_fit(terms, known(kept), terms.initial(), true);
   return mean(relative_errors(curve, held_out));
 }
 
@@ -187,29 +216,38 @@ Interval spread(std::vector<double> values) {
 double Curve::seconds(const FitPoint& point) const {
   const double moving = bandwidth > 0 ? point.bytes / bandwidth : 0;
   const double working = flop_rate > 0 ? point.flop / flop_rate : 0;
-  return start + per_count * point.count + std::max(moving, working);
+  return start + per_count * point.count + (sum ? moving + working : std::max(moving, working));
 }
 
 FittedCurve fit_curve(const std::vector<FitPoint>& points, std::uint64_t seed, int draws) {
   BETHANY_CHECK(!points.empty(), "a fit of nothing");
   for (const auto& p : points) BETHANY_CHECK(p.seconds > 0, "a point of {} s", p.seconds);
-  const Terms terms(points);
   FittedCurve result;
-  result.curve = robust_fit(terms, points, terms.initial(), true);
+  const auto all = known(points);
+  Terms terms(points, false);
+  result.curve = robust_fit(terms, all, terms.initial(), true);
+  if (terms.has_both_rates()) {
+    const Terms other(points, true);
+    const Curve sum = robust_fit(other, all, other.initial(), true);
+    if (mean(relative_errors(sum, points)) < mean(relative_errors(result.curve, points))) {
+      terms = other;
+      result.curve = sum;
+    }
+  }
   result.points = static_cast<int>(points.size());
   const auto errors = relative_errors(result.curve, points);
   result.mape_in = mean(errors);
   result.p95 = quantile_sorted(errors, 0.95);
   result.worst = errors.back();
-  result.mape_holdout = held_out_error(points);
+  result.mape_holdout = held_out_error(points, result.curve.sum);
 
   Rng rng = RngStreams(seed, 0).stream("gpu/bootstrap");
   std::array<std::vector<double>, 4> drawn;
   const auto best = terms.logs(result.curve);
   for (int draw = 0; draw < draws; ++draw) {
-    std::vector<FitPoint> sample;
-    for (std::size_t i = 0; i < points.size(); ++i) {
-      sample.push_back(points[static_cast<std::size_t>(rng.below(points.size()))]);
+    std::vector<Known> sample;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      sample.push_back(all[static_cast<std::size_t>(rng.below(all.size()))]);
     }
     const Curve curve = robust_fit(terms, sample, best, false);
     drawn[0].push_back(curve.start);

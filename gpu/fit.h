@@ -23,6 +23,7 @@ struct Curve {
   double per_count = 0;  // s
   double bandwidth = 0;  // B/s; 0: the term is absent
   double flop_rate = 0;  // FLOP/s; 0: the term is absent
+  bool sum = false;
 
   double seconds(const FitPoint& point) const;
 };
@@ -41,7 +42,9 @@ struct FittedCurve {
 };
 
 /// Fits in relative error and robustly: residuals are ratios (logarithms), weighed down by Tukey's
-/// biweight beyond 4.7 scaled MADs; all constants stay above 0. Needs no start values.
+/// biweight beyond 4.7 scaled MADs; all constants stay above 0. Needs no start values. Of the forms
+/// `max` and `sum` the one with the smaller mean error stays. A rate the points say nothing of is
+/// drawn, weakly, to the highest that a point shows.
 /// Requires: not empty, all seconds above 0. Deterministic for equal points, seed and draws.
 FittedCurve fit_curve(const std::vector<FitPoint>& points, std::uint64_t seed, int draws = 200);
 

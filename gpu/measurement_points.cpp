@@ -24,6 +24,7 @@ class Points {
     for (const auto& entry : shape_zoo()) {
       gemms(entry);
       experts(entry);
+      layers(entry);
       routing(entry);
     }
     elementwise();
@@ -103,6 +104,25 @@ class Points {
     }
   }
 
+  /// Whole layers at row counts that no fit has seen.
+  void layers(const ShapeZooEntry& entry) {
+    for (const int experts : quick_ ? std::vector<int>{8} : std::vector<int>{3, 8}) {
+      for (const std::int64_t rows : quick_ ? Counts{3072} : Counts{768, 1536, 3072, 6144, 12288}) {
+        for (const char* skew : {"uniform", "zipf"}) {
+          for (const auto& variant : backend_.expert_variants()) {
+            Point point = shaped(Operation::moe_layer, entry);
+            point.variant = variant;
+            point.skew = skew;
+            point.experts = experts;
+            point.rows = rows;
+            point.size = entry.top_k;
+            points_.push_back(point);
+          }
+        }
+      }
+    }
+  }
+
   static Point shaped(Operation operation, const ShapeZooEntry& entry) {
     Point point;
     point.operation = operation;
@@ -124,7 +144,8 @@ class Points {
       gate.rows = tokens;
       gate.size = entry.top_k;
       points_.push_back(gate);
-      for (const auto operation : {Operation::row_gather, Operation::row_scatter_sum}) {
+      for (const auto operation :
+           {Operation::row_gather, Operation::row_scatter_sum, Operation::row_dot}) {
         Point point = gate;
         point.operation = operation;
         point.skew = "uniform";
@@ -133,7 +154,7 @@ class Points {
       }
     }
     for (const std::int64_t pairs :
-         quick_ ? Counts{4096} : Counts{1024, 4096, 16384, 65536, 262144}) {
+         quick_ ? Counts{1024, 4096, 65536} : Counts{1024, 4096, 16384, 65536, 262144}) {
       for (const char* skew : {"uniform", "zipf"}) {
         Point point;
         point.operation = Operation::routing_sort;

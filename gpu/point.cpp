@@ -19,7 +19,7 @@ struct Name {
   std::string_view name;
 };
 
-constexpr std::array<Name, 17> kNames = {{
+constexpr std::array<Name, 19> kNames = {{
     {Operation::matmul, "matmul"},
     {Operation::expert_forward, "expert_forward"},
     {Operation::expert_backward, "expert_backward"},
@@ -27,6 +27,7 @@ constexpr std::array<Name, 17> kNames = {{
     {Operation::routing_sort, "routing_sort"},
     {Operation::row_gather, "row_gather"},
     {Operation::row_scatter_sum, "row_scatter_sum"},
+    {Operation::row_dot, "row_dot"},
     {Operation::activation_forward, "activation_forward"},
     {Operation::activation_backward, "activation_backward"},
     {Operation::adam, "adam"},
@@ -37,6 +38,7 @@ constexpr std::array<Name, 17> kNames = {{
     {Operation::device_to_host, "device_to_host"},
     {Operation::kernel_launch, "kernel_launch"},
     {Operation::graph_launch, "graph_launch"},
+    {Operation::moe_layer, "moe_layer"},
 }};
 
 /// `total` split by weights, by largest remainder; ties to the lower index.
@@ -57,7 +59,8 @@ std::vector<std::int64_t> split(std::int64_t total, const std::vector<double>& w
 }
 
 bool is_expert(Operation operation) {
-  return operation == Operation::expert_forward || operation == Operation::expert_backward;
+  return operation == Operation::expert_forward || operation == Operation::expert_backward ||
+         operation == Operation::moe_layer;
 }
 
 double expert_parameters(const Point& point) {
@@ -99,15 +102,18 @@ std::string series_of(const Point& p) {
       return fmt::format("{}/{}x{}/{}", name, p.inputs, p.outputs, p.variant);
     case Operation::expert_forward:
     case Operation::expert_backward:
+    case Operation::moe_layer:
       return fmt::format("{}/{}/{}", name, p.shape, p.variant);
     case Operation::gate:
     case Operation::row_gather:
     case Operation::row_scatter_sum:
+    case Operation::row_dot:
       return fmt::format("{}/{}", name, p.shape);
     case Operation::activation_forward:
     case Operation::activation_backward:
       return fmt::format("{}/{}", name, p.gated ? "swiglu" : "gelu");
     case Operation::slice_sum:
+    case Operation::routing_sort:
       return fmt::format("{}/{}", name, p.experts);
     default:
       return std::string(name);
@@ -147,6 +153,8 @@ double point_flop(const Point& p) {
       return 2 * rows * expert_parameters(p);
     case Operation::expert_backward:
       return 4 * rows * expert_parameters(p);
+    case Operation::moe_layer:
+      return 6 * rows * expert_parameters(p);
     case Operation::gate:
       return 2 * rows * p.inputs * p.experts;
     default:
@@ -178,6 +186,11 @@ double point_bytes(const Point& p) {
       return rows * (2 + 4) * 2;
     case Operation::row_gather:
       return rows * p.inputs * 2 * 2 + rows * 4;
+    case Operation::row_dot:
+      return rows * p.inputs * 2 * 2 + rows * 8;
+    case Operation::moe_layer:  // of the experts, forward and backward; reordering comes on top
+      return 2 * ((2 * active + p.experts) * expert_parameters(p) + rows * 6 * p.inputs +
+                  rows * p.outputs * (6 * width + 5));
     case Operation::row_scatter_sum:  // rows read, rows / size written
       return rows * p.inputs * 2 * (1 + 1 / std::max(size, 1.0)) + rows * 8;
     case Operation::activation_forward:
@@ -199,6 +212,43 @@ double point_bytes(const Point& p) {
       return 0;
   }
   BETHANY_CHECK(false, "operation {}", static_cast<int>(p.operation));
+}
+
+std::vector<Point> layer_parts(const Point& layer) {
+  const ShapeZooEntry* entry = nullptr;
+  for (const auto& e : shape_zoo()) {
+    if (e.name == layer.shape) entry = &e;
+  }
+  BETHANY_CHECK(entry != nullptr, "no shape '{}'", layer.shape);
+  std::vector<Point> parts;
+  for (const auto pass : {Operation::expert_forward, Operation::expert_backward}) {
+    parts.push_back(layer);
+    parts.back().operation = pass;
+    parts.back().size = 0;
+  }
+  Point around = layer;
+  around.variant = "-";
+  around.outputs = 0;
+  around.gated = false;
+  around.experts = entry->experts;
+  around.size = entry->top_k;
+  const auto add = [&](Operation operation) {
+    parts.push_back(around);
+    parts.back().operation = operation;
+  };
+  for (int pass = 0; pass < 2; ++pass) {
+    add(Operation::row_gather);
+    add(Operation::row_scatter_sum);
+  }
+  add(Operation::row_dot);
+  add(Operation::routing_sort);
+  parts.back().inputs = 0;
+  parts.back().size = 0;
+  parts.back().shape = "-";
+  add(Operation::gate);
+  parts.back().rows = std::max<std::int64_t>(1, layer.rows / entry->top_k);
+  parts.back().skew = "-";
+  return parts;
 }
 
 const std::vector<ShapeZooEntry>& shape_zoo() {

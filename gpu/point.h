@@ -17,6 +17,7 @@ enum class Operation {
   routing_sort,         // rows (token, expert) pairs into expert order, with counts and offsets
   row_gather,           // rows of width inputs into expert order
   row_scatter_sum,      // rows back to rows / size tokens, weighted and summed
+  row_dot,              // one number a routed row: the gradient of the gate's weights
   activation_forward,   // rows × outputs; gated: two inputs make one output
   activation_backward,  // its gradient
   adam,                 // size parameters: float master and moments, 16-bit gradient and weight
@@ -27,6 +28,7 @@ enum class Operation {
   device_to_host,       // size bytes to pinned host memory
   kernel_launch,        // size empty kernels on one stream
   graph_launch,         // a graph of size empty kernels
+  moe_layer,            // a whole layer on one rank, forward and backward: held out of all fits
 };
 
 std::string_view operation_name(Operation operation);
@@ -66,6 +68,10 @@ double point_flop(const Point& point);
 /// Fewest bytes through device memory (for copies between host and device: over the link): each
 /// input read once, each output written once, 16-bit elements where Operation does not say more.
 double point_bytes(const Point& point);
+
+/// The operations a moe_layer consists of, as points of their own. Requires: its shape is of the
+/// zoo.
+std::vector<Point> layer_parts(const Point& layer);
 
 /// A MoE model's shapes, as far as they decide what a device computes.
 struct ShapeZooEntry {

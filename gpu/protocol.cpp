@@ -71,7 +71,9 @@ Measured measure_point(PreparedOperation& operation, const Point& point, const P
     std::sort(sorted.begin(), sorted.end());
     if (median_confidence(sorted) < protocol.confidence_target) break;
   }
+  const double clock = operation.clock_hertz();
   Measured m = summarise(point, std::move(seconds), std::move(enqueue));
+  m.clock = clock;
   m.repeats = repeats;
   if (m.confidence >= protocol.confidence_target) m.note = "wide";
   return m;
@@ -90,10 +92,11 @@ Point sentinel_point() {
 }
 
 void flag_drift(Measurements& all) {
-  if (all.sentinel.empty()) return;
-  const double middle = median_of(all.sentinel);
+  const auto work = sentinel_work(all);
+  if (work.empty()) return;
+  const double middle = median_of(work);
   for (auto& m : all.points) {
-    const double seen = all.sentinel[static_cast<std::size_t>(m.block)];
+    const double seen = work[static_cast<std::size_t>(m.block)];
     if (std::abs(seen / middle - 1) > all.protocol.drift_limit) m.note = "drift";
   }
 }
@@ -112,6 +115,7 @@ Measurements measure(Backend& backend, const std::string& name, const std::vecto
                    .points = {},
                    .refused = {},
                    .sentinel = {},
+                   .sentinel_clocks = {},
                    .complete = false};
   std::vector<Point> possible;
   for (const auto& point : points) {
@@ -138,8 +142,9 @@ Measurements measure(Backend& backend, const std::string& name, const std::vecto
       }
       if (done % static_cast<std::size_t>(protocol.sentinel_every) == 0) {
         auto operation = backend.prepare(sentinel_point());
-        all.sentinel.push_back(
-            measure_point(*operation, sentinel_point(), protocol, done == 0).median);
+        const auto seen = measure_point(*operation, sentinel_point(), protocol, done == 0);
+        all.sentinel.push_back(seen.median);
+        all.sentinel_clocks.push_back(seen.clock);
       }
       try {
         auto operation = backend.prepare(point);
@@ -158,11 +163,20 @@ Measurements measure(Backend& backend, const std::string& name, const std::vecto
   return all;
 }
 
-double sentinel_drift(const std::vector<double>& sentinel) {
-  if (sentinel.empty()) return 0;
-  const double middle = median_of(sentinel);
+std::vector<double> sentinel_work(const Measurements& measurements) {
+  std::vector<double> work;
+  for (std::size_t i = 0; i < measurements.sentinel.size(); ++i) {
+    const double clock = measurements.sentinel_clocks[i];
+    work.push_back(measurements.sentinel[i] * (clock > 0 ? clock : 1));
+  }
+  return work;
+}
+
+double largest_deviation(const std::vector<double>& values) {
+  if (values.empty()) return 0;
+  const double middle = median_of(values);
   double worst = 0;
-  for (const double s : sentinel) worst = std::max(worst, std::abs(s / middle - 1));
+  for (const double v : values) worst = std::max(worst, std::abs(v / middle - 1));
   return worst;
 }
 

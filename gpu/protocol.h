@@ -39,6 +39,7 @@ struct Measured {
   double mad = 0;          // median absolute deviation
   double confidence = 0;   // half width of the 95 % interval of the median, of the median
   int outliers = 0;        // samples beyond 5 scaled MADs; kept in all figures
+  double clock = 0;        // Hz, right after the samples; 0: unknown
   double enqueue = 0;      // median time the host needed to start one run
   std::string note = "-";  // "wide": confidence not reached; "drift": the block is flagged
 };
@@ -51,6 +52,7 @@ struct Measurements {
   std::vector<Measured> points;
   std::vector<std::string> refused;  // points the backend cannot run, with its reason
   std::vector<double> sentinel;      // medians, one a block
+  std::vector<double> sentinel_clocks;
   bool complete = false;
 };
 
@@ -65,8 +67,11 @@ Measurements measure(Backend& backend, const std::string& name, const std::vecto
 /// tenth of them.
 std::vector<Point> measurement_points(const Backend& backend, bool quick);
 
-/// Largest deviation of the sentinel from its median, as a share of it; 0 without blocks.
-double sentinel_drift(const std::vector<double>& sentinel);
+/// What the sentinel took in cycles of the device's clock, or in seconds where the clock is
+/// unknown: a clock that moves is on record and no drift.
+std::vector<double> sentinel_work(const Measurements& measurements);
+/// Largest deviation of the values from their median, as a share of it; 0 without values.
+double largest_deviation(const std::vector<double>& values);
 
 /// Seconds of a clock that only goes forward.
 double wall_seconds();

@@ -12,7 +12,7 @@ namespace {
 
 constexpr char kColumns[] =
     "operation,shape,variant,skew,inputs,outputs,gated,experts,rows,size,pass,block,samples,"
-    "repeats,min_s,p5_s,median_s,p95_s,max_s,mad_s,confidence,outliers,enqueue_s,note";
+    "repeats,min_s,p5_s,median_s,p95_s,max_s,mad_s,confidence,outliers,clock_mhz,enqueue_s,note";
 
 std::vector<std::string> cells_of(std::string_view line) {
   std::vector<std::string> cells(1);
@@ -80,10 +80,32 @@ Measured read_row(std::string_view line, const std::string& place) {
     row.number(*value);
   }
   row.number(m.outliers);
+  row.number(m.clock);
+  m.clock *= 1e6;
   row.number(m.enqueue);
   m.note = row.text();
   if (m.median <= 0) throw InputError(place + ": a median that is not above 0");
   return m;
+}
+
+/// "SECONDS@MHZ SECONDS@MHZ …", one a block.
+void read_sentinel(const std::string& text, const std::string& place, Measurements& all) {
+  std::vector<std::string> cells(1);
+  for (const char c : text) {
+    if (c == ' ' || c == '@') {
+      cells.emplace_back();
+    } else {
+      cells.back() += c;
+    }
+  }
+  if (cells.size() % 2 != 0) throw InputError(place + ": expected SECONDS@MHZ for every block");
+  Row row(cells, place);
+  for (std::size_t block = 0; block < cells.size() / 2; ++block) {
+    double mhz = 0;
+    row.number(all.sentinel.emplace_back());
+    row.number(mhz);
+    all.sentinel_clocks.push_back(mhz * 1e6);
+  }
 }
 
 }  // namespace
@@ -102,7 +124,15 @@ std::string raw_text(const Measurements& all) {
                                p.warm_up, p.samples_min, p.samples_max, p.confidence_target,
                                p.seconds_max, p.passes, p.sentinel_every, p.drift_limit));
   fact("complete", all.complete ? "yes" : "no");
-  fact("sentinel_drift", fmt::format("{:.4f}", sentinel_drift(all.sentinel)));
+  fact("sentinel_drift",
+       fmt::format("{:.4f} in cycles, {:.4f} in seconds", largest_deviation(sentinel_work(all)),
+                   largest_deviation(all.sentinel)));
+  std::string blocks;
+  for (std::size_t i = 0; i < all.sentinel.size(); ++i) {
+    blocks += fmt::format("{}{:.5g}@{:.0f}", i == 0 ? "" : " ", all.sentinel[i],
+                          all.sentinel_clocks[i] / 1e6);
+  }
+  fact("sentinel_seconds_at_mhz", blocks);
   for (const auto& refused : all.refused) fact("refused", refused);
   text += kColumns;
   text += '\n';
@@ -111,10 +141,10 @@ std::string raw_text(const Measurements& all) {
         fmt::format("{},{},{},{},{},{},{},{},{},{},", operation_name(m.point.operation),
                     m.point.shape, m.point.variant, m.point.skew, m.point.inputs, m.point.outputs,
                     m.point.gated ? 1 : 0, m.point.experts, m.point.rows, m.point.size);
-    text +=
-        fmt::format("{},{},{},{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g},{:.4g},{:.4g},{},{:.4g},{}\n",
-                    m.pass, m.block, m.samples, m.repeats, m.min, m.p5, m.median, m.p95, m.max,
-                    m.mad, m.confidence, m.outliers, m.enqueue, m.note);
+    text += fmt::format(
+        "{},{},{},{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g},{:.4g},{:.4g},{},{:.0f},{:.4g},{}\n",
+        m.pass, m.block, m.samples, m.repeats, m.min, m.p5, m.median, m.p95, m.max, m.mad,
+        m.confidence, m.outliers, m.clock / 1e6, m.enqueue, m.note);
   }
   return text;
 }
@@ -141,6 +171,8 @@ Measurements parse_raw(std::string_view text, const std::string& name) {
         all.backend = value;
       } else if (key == "complete") {
         all.complete = value == "yes";
+      } else if (key == "sentinel_seconds_at_mhz") {
+        read_sentinel(value, place, all);
       } else {
         all.machine.facts.emplace_back(key, value);
       }

@@ -34,8 +34,13 @@ if [ "${failed:-0}" -ne 0 ]; then echo "selftest ended with $failed"; fi
 "$program" calibrate --backend cuda --within "$seconds" --name measured -o "$out/measured.json" --force \
   2>"$out/calibrate.log" >"$out/calibrate.txt" || { tail -5 "$out/calibrate.log"; exit 1; }
 tail -3 "$out/calibrate.log"
-cut -c1-120 "$out/calibrate.txt"
+cut -c1-170 "$out/calibrate.txt"
 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv,noheader \
   >>"$out/nvidia-smi.csv" 2>&1 || true
+if command -v compute-sanitizer >/dev/null; then
+  timeout 100 compute-sanitizer --tool memcheck --error-exitcode 9 "$program" selftest \
+    --backend cuda >"$out/memcheck.txt" 2>&1 || echo "memcheck ended with $?"
+  tail -2 "$out/memcheck.txt"
+fi
 echo "all in $((SECONDS - started)) s"
 exit "${failed:-0}"

@@ -94,7 +94,7 @@ FitPoint fit_point(const Averaged& averaged) {
 }
 
 SeriesFit fit_series(const std::string& key, const std::vector<Averaged>& points,
-                     std::uint64_t seed) {
+                     std::uint64_t seed, int draws) {
   auto ordered = points;
   std::stable_sort(ordered.begin(), ordered.end(), [](const Averaged& a, const Averaged& b) {
     return extent(a.point) < extent(b.point);
@@ -104,7 +104,7 @@ SeriesFit fit_series(const std::string& key, const std::vector<Averaged>& points
   SeriesFit series;
   series.key = key;
   series.operation = ordered.front().point.operation;
-  series.fit = fit_curve(fit_points, seed);
+  series.fit = fit_curve(fit_points, seed, draws);
   series.extent_min = extent(ordered.front().point);
   series.extent_max = extent(ordered.back().point);
   if (has_table(ordered)) {

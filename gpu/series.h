@@ -28,6 +28,6 @@ FitPoint fit_point(const Averaged& averaged);
 
 /// Fits one series. Requires: the points are of one series.
 SeriesFit fit_series(const std::string& key, const std::vector<Averaged>& points,
-                     std::uint64_t seed);
+                     std::uint64_t seed, int draws);
 
 }  // namespace bethany

@@ -71,6 +71,9 @@ Device::Device() : arena_(arena_bytes()) {
     workspaces_.push_back(workspace);
     check(cublasSetWorkspace(handle, workspace, kWorkspaceBytes), "cublasSetWorkspace");
   }
+  void* scratch = nullptr;
+  check(cudaMalloc(&scratch, 256), "cudaMalloc");
+  workspaces_.push_back(scratch);
 }
 
 Device::~Device() {

@@ -94,6 +94,8 @@ class Device {
   void fork(int count);
   void join(int count);
   Arena& arena() { return arena_; }
+  /// 256 bytes that no point uses.
+  void* scratch() const { return workspaces_.back(); }
 
   /// Copies to the device, in the order of stream 0, and waits. (The streams here do not wait for
   /// the default stream, which cudaMemcpy uses.)

@@ -244,7 +244,9 @@ __global__ void slice_sum_kernel(Slices slices, int slice_count, std::int64_t pa
   const std::int64_t i = blockIdx.x * static_cast<std::int64_t>(blockDim.x) + threadIdx.x;
   if (i >= packs) return;
   float4 sum = {0, 0, 0, 0};
-  for (int s = 0; s < slice_count; ++s) {
+#pragma unroll  // constant indexes: otherwise the pointers go through local memory
+  for (int s = 0; s < kSlicesMax; ++s) {
+    if (s >= slice_count) break;
     const float4 part = reinterpret_cast<const float4*>(slices.at[s])[i];
     sum.x += part.x;
     sum.y += part.y;
@@ -307,6 +309,23 @@ __global__ void top_k_kernel(const float* logits, std::int64_t rows, int experts
 }
 
 __global__ void empty() {}
+
+__device__ unsigned long long nanoseconds() {
+  unsigned long long now;
+  asm volatile("mov.u64 %0, %globaltimer;" : "=l"(now));
+  return now;
+}
+
+__global__ void clock_kernel(unsigned long long* out) {
+  // From one tick of the coarse timer to a later one.
+  unsigned long long start = nanoseconds();
+  for (const unsigned long long first = start; start == first;) start = nanoseconds();
+  const long long cycles = clock64();
+  unsigned long long end = start;
+  while (end - start < 100'000) end = nanoseconds();
+  out[0] = static_cast<unsigned long long>(clock64() - cycles);
+  out[1] = end - start;
+}
 
 /// Threads of a block that handles one row.
 template <class T>
@@ -458,6 +477,16 @@ void gate_top_k(cudaStream_t stream, const float* logits, std::int64_t rows, int
   top_k_kernel<<<blocks_for(rows * 32, kThreads), kThreads, 0, stream>>>(logits, rows, experts,
                                                                          top_k, ids, probabilities);
   launched("gate_top_k");
+}
+
+double measure_clock(cudaStream_t stream, unsigned long long* scratch) {
+  clock_kernel<<<1, 1, 0, stream>>>(scratch);
+  launched("clock");
+  unsigned long long host[2] = {};
+  check(cudaMemcpyAsync(host, scratch, sizeof host, cudaMemcpyDeviceToHost, stream),
+        "cudaMemcpyAsync");
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  return 1e9 * static_cast<double>(host[0]) / static_cast<double>(host[1]);
 }
 
 void empty_kernel(cudaStream_t stream) {

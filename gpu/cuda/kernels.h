@@ -66,4 +66,8 @@ void gate_top_k(cudaStream_t stream, const float* logits, std::int64_t rows, int
 
 void empty_kernel(cudaStream_t stream);
 
+/// Spins for about 0.1 ms and answers the clock rate of a multiprocessor in Hz. `scratch`: 16 bytes
+/// on the device. Waits for the stream.
+double measure_clock(cudaStream_t stream, unsigned long long* scratch);
+
 }  // namespace bethany::cuda

@@ -52,11 +52,12 @@ class Builder {
       case Operation::expert_backward:
         return expert_work();
       case Operation::gate:
-        return gate_work();
+        return gate_work(point_);
       case Operation::routing_sort:
         return sort_work();
       case Operation::row_gather:
       case Operation::row_scatter_sum:
+      case Operation::row_dot:
         return reorder_work();
       case Operation::activation_forward:
       case Operation::activation_backward:
@@ -73,6 +74,8 @@ class Builder {
       case Operation::kernel_launch:
       case Operation::graph_launch:
         return launch_work();
+      case Operation::moe_layer:
+        return layer_work();
     }
     BETHANY_CHECK(false, "operation {}", static_cast<int>(point_.operation));
   }
@@ -138,8 +141,7 @@ class Builder {
     return [ffn, variant] { ffn->backward(variant); };
   }
 
-  Work gate_work() {
-    const Point p = point_;
+  Work gate_work(const Point& p) {
     void* x = random_rows(p.rows * p.inputs, 1);
     void* weight = random_rows(std::int64_t{p.inputs} * p.experts, 1 / std::sqrt(double(p.inputs)));
     float* logits = device_.arena().take_of<float>(z(p.rows * p.experts));
@@ -198,10 +200,58 @@ class Builder {
     }
     void* in = random_rows(p.rows * p.inputs, 1);
     float* weights = random_floats(p.rows);
+    if (p.operation == Operation::row_dot) {
+      void* tokens = random_rows(p.rows / top_k * p.inputs, 1);
+      return [this_device = &device_, p, buffers, top_k, in, tokens, weights] {
+        row_dot(this_device->stream(), kElement, tokens, in, buffers.position, top_k, p.rows,
+                p.inputs, weights);
+      };
+    }
     void* out = rows(p.rows / top_k * p.inputs);
     return [this_device = &device_, p, buffers, top_k, in, weights, out] {
       row_scatter_sum(this_device->stream(), kElement, in, buffers.position, weights, top_k,
                       p.rows / top_k, p.inputs, out);
+    };
+  }
+
+  /// Gate, sort, gather, experts, scatter and all of it backward. The counts are known beforehand:
+  /// the wait for them that a real router needs is not in it.
+  Work layer_work() {
+    const Point all = point_;
+    Point gate = all;  // over all experts of the model, not only those that live here
+    for (const auto& entry : shape_zoo()) {
+      if (entry.name == all.shape) gate.experts = entry.experts;
+    }
+    gate.rows = all.rows / all.size;
+    const Work gating = gate_work(gate);
+    const RoutingBuffers buffers = routing(all.rows, all);
+    const FfnSizes sizes{.hidden = all.inputs,
+                         .ffn = all.outputs,
+                         .gated = all.gated,
+                         .element = kElement,
+                         .rows = expert_rows(all)};
+    auto ffn = std::make_shared<ExpertFfn>(device_, sizes);
+    ffn->fill_random(set_ + 1);
+    const std::int64_t tokens = all.rows / all.size;
+    void* x = random_rows(tokens * all.inputs, 1);
+    void* dy = random_rows(tokens * all.inputs, 1);
+    void* y = rows(tokens * all.inputs);
+    void* dx = rows(tokens * all.inputs);
+    float* weights = random_floats(all.rows);
+    float* dgate = device_.arena().take_of<float>(z(all.rows));
+    const auto variant = parse_matmul_variant(all.variant);
+    return [=, device = &device_, top_k = static_cast<int>(all.size)] {
+      const cudaStream_t s = device->stream();
+      gating();
+      sort_routing(s, buffers, all.rows, all.experts);
+      row_gather(s, kElement, x, buffers.order, nullptr, top_k, all.rows, all.inputs, ffn->x);
+      ffn->forward(variant);
+      row_scatter_sum(s, kElement, ffn->y, buffers.position, weights, top_k, tokens, all.inputs, y);
+      row_dot(s, kElement, dy, ffn->y, buffers.position, top_k, all.rows, all.inputs, dgate);
+      row_gather(s, kElement, dy, buffers.order, weights, top_k, all.rows, all.inputs, ffn->dy);
+      ffn->backward(variant);
+      row_scatter_sum(s, kElement, ffn->dx, buffers.position, nullptr, top_k, tokens, all.inputs,
+                      dx);
     };
   }
 
@@ -317,6 +367,10 @@ class CudaOperation final : public PreparedOperation {
     check(cudaEventElapsedTime(&milliseconds, start_, end_), "cudaEventElapsedTime");
     return {.seconds = static_cast<double>(milliseconds) / 1e3 / repeats,
             .enqueue_seconds = enqueued / repeats};
+  }
+
+  double clock_hertz() override {
+    return measure_clock(device_.stream(), static_cast<unsigned long long*>(device_.scratch()));
   }
 
  private:

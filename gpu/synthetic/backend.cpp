@@ -14,6 +14,15 @@ namespace {
 /// Standard deviation of the log of a sample; one sample in 20 is slower by up to 4 times.
 constexpr double kNoise = 0.02;
 
+double true_seconds(const Point& point);
+
+/// The sum of its parts, each by its own formula.
+double layer_seconds(const Point& layer) {
+  double seconds = 0;
+  for (const auto& part : layer_parts(layer)) seconds += true_seconds(part);
+  return seconds;
+}
+
 double true_seconds(const Point& point) {
   const SyntheticTruth& truth = kSyntheticTruth;
   const double bytes = point_bytes(point);
@@ -24,6 +33,8 @@ double true_seconds(const Point& point) {
     case Operation::kernel_launch:
     case Operation::graph_launch:
       return truth.start + truth.kernel * static_cast<double>(point.size);
+    case Operation::moe_layer:
+      return layer_seconds(point);
     case Operation::expert_forward:
     case Operation::expert_backward: {
       double seconds = std::max(point_flop(point) / truth.flop_rate, bytes / truth.bandwidth);
