@@ -117,6 +117,13 @@ std::set<Sizes> sizes_to_try(int nodes, std::int32_t least_groups) {
 
 }  // namespace
 
+bool survives_more(const CoreFamily& a, const CoreFamily& b) {
+  if (a.recovery != b.recovery) return a.recovery > b.recovery;
+  const auto least_a = a.sets.front().size();
+  const auto least_b = b.sets.front().size();
+  return least_a != least_b ? least_a > least_b : a.sets.size() < b.sets.size();
+}
+
 int recovery_depth(int nodes) { return std::min(nodes, kRecoveryDepth); }
 
 std::string CoreFamily::name() const {
@@ -170,9 +177,7 @@ std::vector<CoreFamily> disjoint_families(int nodes, int slots, int experts,
     families.push_back(disjoint_family(nodes, slots, sizes, domain_of_node));
   }
   // The set is in order of sizes: a stable sort makes ties reproducible.
-  std::stable_sort(families.begin(), families.end(), [](const CoreFamily& a, const CoreFamily& b) {
-    return a.recovery > b.recovery;
-  });
+  std::stable_sort(families.begin(), families.end(), survives_more);
   return families;
 }
 

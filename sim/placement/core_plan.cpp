@@ -124,9 +124,7 @@ std::vector<CoreFamily> core_families(const PlacementShape& shape, Overlaps over
   auto families =
       disjoint_families(shape.nodes, shape.slots_per_node(), shape.experts, shape.domain_of_node);
   for (auto& family : overlapping_families(shape, overlaps)) families.push_back(std::move(family));
-  std::stable_sort(families.begin(), families.end(), [](const CoreFamily& a, const CoreFamily& b) {
-    return a.recovery > b.recovery;
-  });
+  std::stable_sort(families.begin(), families.end(), survives_more);
   const auto least = static_cast<std::size_t>(shape.effective_fault_threshold());
   const auto keeps = [&](const CoreFamily& family) { return family.sets.front().size() >= least; };
   if (std::any_of(families.begin(), families.end(), keeps)) {

@@ -222,7 +222,7 @@ bool more_balanced(const Rank& a, const Rank& b) {
   return a.traffic < b.traffic;
 }
 
-bool survives_more(const Rank& a, const Rank& b) {
+bool recovers_more(const Rank& a, const Rank& b) {
   if (a.recovery != b.recovery) return a.recovery > b.recovery;
   if (a.balance != b.balance) return a.balance < b.balance;
   return a.traffic < b.traffic;
@@ -293,7 +293,7 @@ std::variant<FrontierPlan, Infeasible> choose_plan(Objective objective,
   auto& plans = std::get<std::vector<FrontierPlan>>(made);
   std::vector<Rank> ranks;
   for (const auto& plan : plans) ranks.push_back(rank_of(plan));
-  const auto better = objective == Objective::recovery ? survives_more : more_balanced;
+  const auto better = objective == Objective::recovery ? recovers_more : more_balanced;
   const auto best = std::min_element(ranks.begin(), ranks.end(), better) - ranks.begin();
   auto& chosen = plans[static_cast<std::size_t>(best)];
   count_off_node(request, chosen);
