@@ -27,6 +27,7 @@ struct PlaceRequest {
   LoadMatrix loads;                                 // no layers: not given
   std::vector<std::vector<std::int32_t>> replicas;  // empty: the allocation decides
   std::string objective;  // recovery, balance or frontier; empty: the parts decide
+  int losses_max = 8;     // an objective looks at losses of up to so many nodes
   // Empty: `core` where placement is core, else proportional; mro; even. With an objective: it
   // chooses, and the dispatch is min-makespan.
   std::string allocation;

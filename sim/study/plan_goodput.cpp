@@ -126,28 +126,24 @@ PlanGoodput expected_goodput(const Setup& setup, const Policy& policy, const Loa
   return result;
 }
 
-std::variant<std::vector<ValuedPlan>, Infeasible> plans_by_goodput(const Setup& setup,
-                                                                   const Policy& policy,
-                                                                   ObjectiveRequest request) {
+std::vector<ValuedPlan> by_goodput(const Setup& setup, const Policy& policy,
+                                   const LoadMatrix& loads, std::vector<FrontierPlan> plans,
+                                   const FailureStatistics& failures) {
   const auto& model = setup.scenario.model;
-  if (request.loads.layers != model.moe_layers || request.loads.experts != model.experts) {
+  if (loads.layers != model.moe_layers || loads.experts != model.experts) {
     throw InputError(fmt::format(
-        "loads of {} layers x {} experts; the scenario's model {} has {} x {}",
-        request.loads.layers, request.loads.experts, model.name, model.moe_layers, model.experts));
+        "loads of {} layers x {} experts; the scenario's model {} has {} x {}", loads.layers,
+        loads.experts, model.name, model.moe_layers, model.experts));
   }
-  const auto failures = failure_statistics(*setup.trace, request.shape.nodes);
-  if (!failures.bulk.empty()) request.k_max = std::max(request.k_max, failures.bulk.back().first);
-  auto candidates = frontier(request);
-  if (auto* reason = std::get_if<Infeasible>(&candidates)) return std::move(*reason);
-  std::vector<ValuedPlan> plans;
-  for (auto& candidate : std::get<std::vector<FrontierPlan>>(candidates)) {
-    auto goodput = expected_goodput(setup, policy, request.loads, candidate, failures);
-    plans.push_back({std::move(candidate), goodput});
+  std::vector<ValuedPlan> valued;
+  for (auto& plan : plans) {
+    const auto goodput = expected_goodput(setup, policy, loads, plan, failures);
+    valued.push_back({std::move(plan), goodput});
   }
-  std::stable_sort(plans.begin(), plans.end(), [](const ValuedPlan& a, const ValuedPlan& b) {
+  std::stable_sort(valued.begin(), valued.end(), [](const ValuedPlan& a, const ValuedPlan& b) {
     return a.goodput.tokens_per_s > b.goodput.tokens_per_s;
   });
-  return plans;
+  return valued;
 }
 
 }  // namespace bethany

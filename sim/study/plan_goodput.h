@@ -2,7 +2,6 @@
 
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "sim/placement/objectives.h"
@@ -51,11 +50,12 @@ struct ValuedPlan {
   PlanGoodput goodput;
 };
 
-/// The plans of the frontier (objectives.h) by falling expected goodput. `request.shape` may differ
-/// from the scenario's cluster; the model, costs, checkpoints and failures are the scenario's.
-/// Throws InputError when the loads do not fit the scenario's model.
-std::variant<std::vector<ValuedPlan>, Infeasible> plans_by_goodput(const Setup& setup,
-                                                                   const Policy& policy,
-                                                                   ObjectiveRequest request);
+/// The plans by falling expected goodput, those of equal goodput in their order. The plans may be
+/// for another number of nodes or slots than the scenario's cluster; the model, the costs, the
+/// checkpoints and the failures are the scenario's.
+/// Throws InputError when the loads, a row for each layer, do not fit the scenario's model.
+std::vector<ValuedPlan> by_goodput(const Setup& setup, const Policy& policy,
+                                   const LoadMatrix& loads, std::vector<FrontierPlan> plans,
+                                   const FailureStatistics& failures);
 
 }  // namespace bethany

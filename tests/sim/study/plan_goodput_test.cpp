@@ -104,13 +104,15 @@ TEST_CASE("plans come by falling goodput, and loads must fit the model") {
   ObjectiveRequest request;
   request.shape = {.nodes = 10, .slots_per_gpu = 6, .experts = setup.scenario.model.experts};
   request.loads = even_loads(setup);
-  const auto plans = std::get<std::vector<ValuedPlan>>(plans_by_goodput(setup, plus, request));
-  REQUIRE(!plans.empty());
+  const auto candidates = std::get<std::vector<FrontierPlan>>(frontier(request));
+  const auto failures = failure_statistics(*setup.trace, 10);
+  const auto plans = by_goodput(setup, plus, request.loads, candidates, failures);
+  REQUIRE(plans.size() == candidates.size());
   for (std::size_t i = 1; i < plans.size(); ++i) {
     CHECK(plans[i - 1].goodput.tokens_per_s >= plans[i].goodput.tokens_per_s);
   }
-  request.loads = LoadMatrix(1, setup.scenario.model.experts);
-  CHECK_THROWS_AS(plans_by_goodput(setup, plus, request), InputError);
+  const LoadMatrix one_layer(1, setup.scenario.model.experts);
+  CHECK_THROWS_AS(by_goodput(setup, plus, one_layer, candidates, failures), InputError);
 }
 
 TEST_CASE("a policy that writes no checkpoints cannot be valued") {
