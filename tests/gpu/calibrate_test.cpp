@@ -52,7 +52,7 @@ TEST_CASE("calibrate, then simulate with the profile") {
   const TemporaryDirectory directory;
   const auto profile = directory.path() + "/synth.json";
   const auto result =
-      gpu_command({"calibrate", "--backend", "synthetic", "--quick", "-o", profile});
+      bethany_command({"calibrate", "--backend", "synthetic", "--quick", "-o", profile});
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
   CHECK(result.out.find("expert.flop_rate = ") != std::string::npos);
