@@ -72,7 +72,7 @@ TEST_CASE("a command line that is malformed ends with 2") {
   CHECK(bethany_command({"place", "--nodes", "3", "--slots", "2"}).exit_code == 2);
   // In the contract, but not built yet: refused by name.
   check_refused(bethany_command({"place", "--nodes", "3", "--slots", "2", "--loads", "1,2",
-                                 "--objective", "recovery"}),
+                                 "--objective", "goodput"}),
                 2, "--objective");
 }
 

@@ -113,6 +113,36 @@ TEST_CASE("domains are read from a file and kept in the plan") {
   check_refused(ten_nodes({"--domains", outside}), 3, "outside.json:1");
 }
 
+TEST_CASE("an objective chooses the parts, the frontier shows several plans") {
+  const auto table = ten_nodes({"--objective", "frontier"});
+  CHECK(table.exit_code == 0);
+  CHECK(contains(table.out, "core"));
+  const auto json = ten_nodes({"--objective", "frontier", "--model", "gpt-l", "--format", "json"});
+  REQUIRE(json.exit_code == 0);
+  const auto answer = parse_json(json.out, "frontier");
+  const auto& plans = answer.find("plans")->items;
+  REQUIRE(plans.size() > 1);
+  for (const auto& plan : plans) {
+    for (const auto* key : {"replicas", "plan", "max_over_mean_load", "recovery",
+                            "gradient_bytes_per_node", "off_node_share"}) {
+      INFO(key);
+      CHECK(plan.find(key) != nullptr);
+    }
+  }
+  const auto recovery = ten_nodes({"--objective", "recovery", "--format", "json"});
+  REQUIRE(recovery.exit_code == 0);
+  CHECK(to_line(*parse_json(recovery.out, "recovery").find("dispatch")) == R"("min-makespan")");
+  const auto core = ten_nodes({"--placement", "core", "--format", "json"});
+  REQUIRE(core.exit_code == 0);
+  CHECK(to_line(*parse_json(core.out, "core").find("allocation")) == R"("core")");
+  check_refused(ten_nodes({"--objective", "goodput"}), 2, "not built yet");
+  check_refused(ten_nodes({"--objective", "speed"}), 3, "unknown objective 'speed'");
+  check_refused(
+      place({"--nodes", "3", "--slots", "2", "--replicas", "2,2,2", "--objective", "balance"}), 3,
+      "chooses the replicas");
+  check_refused(ten_nodes({"--objective", "frontier", "-o", "plan.json"}), 2, "several");
+}
+
 TEST_CASE("the heat map shows experts down and nodes across") {
   const auto small = ten_nodes({"--view", "heatmap"});
   CHECK(small.exit_code == 0);

@@ -83,7 +83,8 @@ TEST_CASE("place prints several layers under layers") {
   REQUIRE(json.find("layers") != nullptr);
   REQUIRE(json.find("layers")->items.size() == 2);
   CHECK(keys(json.find("layers")->items[1]) ==
-        std::vector<std::string>{"replicas", "plan", "gpu_plan", "max_over_mean_load"});
+        std::vector<std::string>{"replicas", "plan", "gpu_plan", "max_over_mean_load", "optimal",
+                                 "off_node_share", "gradient_traffic", "gradient_bytes_per_node"});
   CHECK(to_line(*json.find("layers")->items[1].find("replicas")) == "[7,7,7,7,8,8,8,8]");
 }
 
@@ -154,8 +155,8 @@ TEST_CASE("place refuses wrong values") {
     return std::string("accepted");
   };
   auto at = request();
-  at.placement = "mor";
-  CHECK(message(at) == "unknown placement 'mor'; did you mean 'mro'?");
+  at.placement = "spred";
+  CHECK(message(at) == "unknown placement 'spred'; did you mean 'spread'?");
   at = request();
   at.fault_threshold = 0;
   CHECK(message(at) == "fault threshold: 0 is outside 1..1000000");
