@@ -5,6 +5,7 @@
 #include "sim/base/quantities.h"
 #include "sim/cli/command.h"
 #include "sim/cli/heat_map.h"
+#include "sim/cli/place_goodput.h"
 #include "sim/cli/placement_options.h"
 #include "sim/model/plan_file.h"
 
@@ -14,6 +15,7 @@ namespace {
 struct Options {
   PlacementOptions placement;
   ChangeOptions change;
+  GoodputOptions goodput;
   std::string plan_path;
   std::string view = "table";
   OutputOptions output;
@@ -105,32 +107,6 @@ void print_for_people(const PlaceAnswer& answer, const Options& options) {
   if (answer.reconfiguration) say(in_words(*answer.reconfiguration));
 }
 
-/// A plan of the frontier a row.
-Table table_of(const PlaceRequest& request, const std::vector<FrontierPlan>& plans) {
-  const bool bytes = request.expert_gradient_bytes.has_value();
-  std::vector<Table::Column> columns = {{"allocation", Align::left},
-                                        {"placement", Align::left},
-                                        {"cores", Align::left},
-                                        {"max/mean", Align::right}};
-  const std::size_t losses = plans.empty() ? 0 : plans.front().recovery.size();
-  for (std::size_t k = 1; k < losses; ++k) columns.push_back({fmt::format("P({})", k)});
-  columns.push_back({bytes ? "gradient GB/node" : "gradient sizes/node", Align::right});
-  columns.push_back({"off-node", Align::right});
-  Table table(columns);
-  for (const auto& plan : plans) {
-    std::vector<std::string> row = {plan.allocation, plan.placement, plan.family,
-                                    fmt::format("{:.3f}", plan.worst_max_over_mean)};
-    for (std::size_t k = 1; k < losses; ++k) {
-      row.push_back(fmt::format("{:.3f}", plan.recovery[k]));
-    }
-    const double scale = bytes ? static_cast<double>(*request.expert_gradient_bytes) * 1e-9 : 1.0;
-    row.push_back(fmt::format("{:.2f}", plan.gradient_traffic * scale));
-    row.push_back(fmt::format("{:.1f} %", plan.off_node_share * 100));
-    table.add(std::move(row));
-  }
-  return table;
-}
-
 int place_frontier(const PlaceRequest& request, const Options& options) {
   if (!options.plan_path.empty()) {
     throw CLI::ValidationError("--output", "writes one plan, and the frontier has several");
@@ -147,7 +123,7 @@ int place_frontier(const PlaceRequest& request, const Options& options) {
     print_json(frontier_json(request, plans));
     return 0;
   }
-  print_table(table_of(request, plans), options.output.format);
+  print_table(frontier_table(request, plans), options.output.format);
   say(
       fmt::format("{} plans not dominated in max/mean load (worst layer, min-makespan split), "
                   "P(k) = P(all layers recover | k uniform losses) and gradient traffic",
@@ -160,14 +136,18 @@ int place(const Options& options) {
     throw CLI::ValidationError(
         "--view", "heatmap is for people: it excludes --format " + options.output.format);
   }
+  const bool goodput = options.placement.request.objective == "goodput";
+  if (goodput != !options.goodput.scenario.path.empty()) {
+    throw CLI::ValidationError("--scenario", "goes with --objective goodput, and only with it");
+  }
+  if (goodput) {
+    return place_by_goodput(options.placement, options.goodput, options.plan_path, options.output);
+  }
   auto request = read_request(options.placement);
   request.change = read_change(options.change);
   if (!options.change.model.empty()) {
     request.expert_gradient_bytes =
         model_named(options.change.model).expert_parameters * Precision().gradient_bytes;
-  }
-  if (request.objective == "goodput") {
-    refuse_option("--objective goodput", "is not built yet; a later version has it");
   }
   if (request.objective == "frontier") return place_frontier(request, options);
   auto answered = answer_place(request);
@@ -195,6 +175,7 @@ void add_place(CLI::App& program, CommandContext& context) {
   auto* command = program.add_subcommand("place", "plan expert replicas on nodes");
   add_placement_options(*command, options->placement);
   add_change_options(*command, options->change);
+  add_goodput_options(*command, options->goodput);
   command->add_option("--view", options->view, "table, or heatmap: experts down, nodes across")
       ->check(CLI::IsMember({"table", "heatmap"}));
   command->add_option("-o,--output", options->plan_path, "write the plan to this file too");

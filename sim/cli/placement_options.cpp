@@ -117,18 +117,27 @@ void add_placement_options(CLI::App& command, PlacementOptions& options) {
                      "consecutive experts in this many groups that packing keeps together");
   command.add_option("--domains", options.domains_file,
                      "failure domains of the nodes: JSON as in a plan file");
-  command.add_option("--objective", request.objective,
-                     "recovery, balance or frontier: chooses every part that is not given");
+  command.add_option(
+      "--objective", request.objective,
+      "recovery, balance, frontier or goodput: chooses every part that is not given");
 }
 
-PlaceRequest read_request(const PlacementOptions& options) {
+PlaceRequest read_request(const PlacementOptions& options, const PlaceRequest* otherwise) {
   auto request = options.request;
-  if (options.nodes->count() == 0) throw CLI::RequiredError("--nodes");
-  if (options.slots->count() == 0) throw CLI::RequiredError("--slots");
+  if (options.nodes->count() == 0) {
+    if (otherwise == nullptr) throw CLI::RequiredError("--nodes");
+    request.nodes = otherwise->nodes;
+  }
+  if (options.slots->count() == 0) {
+    if (otherwise == nullptr) throw CLI::RequiredError("--slots");
+    request.slots_per_node = otherwise->slots_per_node;
+    request.gpus_per_node = otherwise->gpus_per_node;
+  }
   const int given = (options.loads.empty() ? 0 : 1) + (options.loads_file.empty() ? 0 : 1);
   if (given > 1) throw CLI::ValidationError("--loads-file", "excludes --loads");
   if (given == 0 && options.replicas.empty()) {
-    throw CLI::RequiredError("--loads, --loads-file or --replicas");
+    if (otherwise == nullptr) throw CLI::RequiredError("--loads, --loads-file or --replicas");
+    request.loads = otherwise->loads;
   }
   if (!options.loads.empty()) {
     request.loads = matrix_of({read_numbers(options.loads, "--loads")}, "--loads");

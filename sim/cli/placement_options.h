@@ -40,9 +40,9 @@ const MoeModel& model_named(const std::string& name);
 /// Empty without --previous. Throws InputError.
 std::optional<ChangeRequest> read_change(const ChangeOptions& options);
 
-/// The request with loads and replicas read. Throws InputError; a missing option is malformed (exit
-/// 2).
-PlaceRequest read_request(const PlacementOptions& options);
+/// The request with loads and replicas read. Nodes, slots and loads that are not given come from
+/// `otherwise`. Throws InputError; an option that is missing then is malformed (exit 2).
+PlaceRequest read_request(const PlacementOptions& options, const PlaceRequest* otherwise = nullptr);
 
 /// An option of the contract that is refused by name until it is built.
 void add_later_option(CLI::App& command, const std::string& name, const std::string& help);

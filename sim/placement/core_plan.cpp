@@ -141,8 +141,10 @@ std::optional<CorePlan> core_plan_on(const PlacementShape& shape, const LoadMatr
   return plan_on(shape, all_scaled(loads), family, options, limit);
 }
 
-CorePlan core_plan(const PlacementShape& shape, const LoadMatrix& loads,
-                   const CoreOptions& options) {
+namespace {
+
+CorePlan chosen_plan(const PlacementShape& shape, const LoadMatrix& loads,
+                     const CoreOptions& options) {
   const auto scaled = all_scaled(loads);
   const auto families = core_families(shape);
   const auto hardest = hardest_layer(shape, scaled, families, options);
@@ -156,6 +158,36 @@ CorePlan core_plan(const PlacementShape& shape, const LoadMatrix& loads,
     if (plan) return std::move(*plan);
   }
   return best_of_all(shape, scaled, families, hardest, options);
+}
+
+/// A question and its answer. The allocation and the placement of a policy ask the same, one after
+/// the other; the plan is made once.
+struct Answered {
+  PlacementShape shape;
+  LoadMatrix loads;
+  CoreOptions options;
+  std::optional<CorePlan> plan;
+
+  bool is(const PlacementShape& other, const LoadMatrix& other_loads,
+          const CoreOptions& other_options) const {
+    return plan && shape.nodes == other.nodes && shape.gpus_per_node == other.gpus_per_node &&
+           shape.slots_per_gpu == other.slots_per_gpu && shape.experts == other.experts &&
+           shape.fault_threshold == other.fault_threshold &&
+           shape.domain_of_node == other.domain_of_node && options.drop == other_options.drop &&
+           loads.layers == other_loads.layers && loads.values == other_loads.values;
+  }
+};
+
+}  // namespace
+
+CorePlan core_plan(const PlacementShape& shape, const LoadMatrix& loads,
+                   const CoreOptions& options) {
+  thread_local Answered last;
+  if (!last.is(shape, loads, options)) {
+    last = {shape, loads, options, chosen_plan(shape, loads, options)};
+    last.shape.previous = nullptr;  // not looked at, and it may go away
+  }
+  return *last.plan;
 }
 
 CorePlan bounded_core_plan(const PlacementShape& shape, const LoadMatrix& loads,

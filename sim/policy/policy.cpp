@@ -234,6 +234,22 @@ Policy read_policy(const JsonNode& node, const std::string& path, const std::str
   return policy;
 }
 
+namespace {
+
+/// A value as typed: a number, true or false as JSON has them, anything else as text.
+JsonNode scalar_of(const std::string& text) {
+  if (text == "true" || text == "false") return JsonNode::of(text == "true");
+  if (text.find_first_not_of("0123456789.") == std::string::npos) {
+    try {
+      return parse_json(text, "");
+    } catch (const InputError&) {
+    }
+  }
+  return JsonNode::of(text);
+}
+
+}  // namespace
+
 JsonNode policy_from_text(std::string_view text, const JsonNode& scenario_policies) {
   const auto pieces = split(text, ':');
   const std::string& base = pieces.front();
@@ -265,11 +281,7 @@ JsonNode policy_from_text(std::string_view text, const JsonNode& scenario_polici
         target->member("kind") = std::move(kind);
       }
     }
-    const auto value = pieces[i].substr(equals + 1);
-    const bool whole =
-        value.find_first_not_of("0123456789") == std::string::npos && value.size() < 18;
-    *target =
-        whole ? JsonNode::of(static_cast<std::int64_t>(std::stoll(value))) : JsonNode::of(value);
+    *target = scalar_of(pieces[i].substr(equals + 1));
     target->origin = origin;
   }
   return node;

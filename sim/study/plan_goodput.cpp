@@ -82,12 +82,13 @@ PlanGoodput expected_goodput(const Setup& setup, const Policy& policy, const Loa
   scenario.cluster.nodes = plan.plan.nodes;
   scenario.cluster.slots_per_gpu = plan.plan.slots_per_gpu();
   const auto routing = constant_load(model.top_k, loads);
-  Planner planner({.scenario = scenario,
-                   .policy = policy,
-                   .trace = *setup.trace,
-                   .routing = routing,
-                   .timer = timer,
-                   .streams = setup.streams});
+  const JobInput input{.scenario = scenario,
+                       .policy = policy,
+                       .trace = *setup.trace,
+                       .routing = routing,
+                       .timer = timer,
+                       .streams = setup.streams};
+  Planner planner(input);
   Configuration configuration;
   configuration.nodes = plan.plan.nodes;
   configuration.plan = std::make_shared<const PlacementPlan>(plan.plan);
@@ -131,9 +132,9 @@ std::vector<ValuedPlan> by_goodput(const Setup& setup, const Policy& policy,
                                    const FailureStatistics& failures) {
   const auto& model = setup.scenario.model;
   if (loads.layers != model.moe_layers || loads.experts != model.experts) {
-    throw InputError(fmt::format(
-        "loads of {} layers x {} experts; the scenario's model {} has {} x {}", loads.layers,
-        loads.experts, model.name, model.moe_layers, model.experts));
+    throw InputError(
+        fmt::format("loads of {} layers x {} experts; the scenario's model {} has {} x {}",
+                    loads.layers, loads.experts, model.name, model.moe_layers, model.experts));
   }
   std::vector<ValuedPlan> valued;
   for (auto& plan : plans) {

@@ -26,6 +26,7 @@ class Planner {
  public:
   /// `input` outlives the planner.
   explicit Planner(const JobInput& input);
+  explicit Planner(JobInput&&) = delete;
 
   /// Why no run exists at all; empty when the cluster is large enough.
   std::optional<std::string> infeasible() const;

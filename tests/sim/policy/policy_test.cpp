@@ -100,5 +100,14 @@ TEST_CASE("checkpoint rules say when they are due") {
   CHECK(to_seconds(daly->next(view).time) == Approx(50 + 34.8444444).epsilon(1e-8));
 }
 
+TEST_CASE("values of a policy's name are numbers, true and false as JSON has them, else text") {
+  const auto node = policy_from_text("lazarus:a=3:b=1.05:c=true:d=2min:e=1.2.3", object());
+  CHECK(node.find("a")->kind == JsonNode::Kind::integer);
+  CHECK(node.find("b")->real == 1.05);
+  CHECK(node.find("c")->kind == JsonNode::Kind::boolean);
+  CHECK(node.find("d")->text == "2min");
+  CHECK(node.find("e")->text == "1.2.3");
+}
+
 }  // namespace
 }  // namespace bethany
