@@ -41,7 +41,9 @@ class CoreHosts final : public Placement {
  public:
   explicit CoreHosts(CoreOptions options) : options_(options) {}
 
-  Capabilities capabilities() const override { return {.gives = {kAnyNodeCount, kDomainPlan}, .needs = {}}; }
+  Capabilities capabilities() const override {
+    return {.gives = {kAnyNodeCount, kDomainPlan}, .needs = {}};
+  }
 
   std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,
                                                             std::span<const std::int32_t> replicas,

@@ -99,7 +99,9 @@ class DomainRounds {
 /// every node, `spread` itself.
 class DomainSpread final : public Placement {
  public:
-  Capabilities capabilities() const override { return {.gives = {kAnyNodeCount, kDomainPlan}, .needs = {}}; }
+  Capabilities capabilities() const override {
+    return {.gives = {kAnyNodeCount, kDomainPlan}, .needs = {}};
+  }
 
   std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,
                                                             std::span<const std::int32_t> replicas,

@@ -80,7 +80,9 @@ SurvivalProfile joint_profile(const PlacementShape& shape, const LayerRows& laye
 /// cross them (domain_order.h), which changes nothing of this.
 class LargestSurvival final : public Placement {
  public:
-  Capabilities capabilities() const override { return {.gives = {kAnyNodeCount, kDomainPlan}, .needs = {}}; }
+  Capabilities capabilities() const override {
+    return {.gives = {kAnyNodeCount, kDomainPlan}, .needs = {}};
+  }
 
   std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,
                                                             std::span<const std::int32_t> replicas,
