@@ -4,7 +4,8 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libcli11-dev libfmt-dev nlohmann-json3-dev libsimdjson-dev
-  libboost-dev libboost-math-dev liblemon-dev librandom123-dev libxxhash-dev libzstd-dev zlib1g-dev libssl-dev)
+  libboost-dev libboost-math-dev liblemon-dev librandom123-dev libxxhash-dev libzstd-dev zlib1g-dev
+  nettle-dev)
 if [ "${1:-}" = test ]; then
   packages+=(catch2 librapidcheck-dev clang scram git)
 fi

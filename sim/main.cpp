@@ -60,6 +60,7 @@ int run(int argc, char** argv) {
   add_check(program, context);
   add_model(program, context);
   add_list(program, context);
+  add_calibrate(program, context);
   try {
     check_command(program, argc, argv, 1);
     program.parse(argc, argv);

@@ -1,7 +1,8 @@
 #include "sim/base/digest.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
+#include <nettle/version.h>
 
 #include <array>
 #include <bit>
@@ -45,13 +46,17 @@ std::uint64_t Digest::value() const { return XXH3_64bits_digest(state_->xxh); }
 std::string Digest::hex() const { return fmt::format("{:016x}", value()); }
 
 std::string sha256(std::string_view bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> hash{};
-  unsigned int size = 0;
-  const int done =
-      EVP_Digest(bytes.data(), bytes.size(), hash.data(), &size, EVP_sha256(), nullptr);
-  BETHANY_CHECK(done == 1, "SHA-256 of {} bytes", bytes.size());
+  sha256_ctx context;
+  sha256_init(&context);
+  sha256_update(&context, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
+  std::array<std::uint8_t, SHA256_DIGEST_SIZE> hash{};
+#if NETTLE_VERSION_MAJOR >= 4
+  sha256_digest(&context, hash.data());
+#else
+  sha256_digest(&context, hash.size(), hash.data());
+#endif
   std::string text;
-  for (unsigned int i = 0; i < size; ++i) text += fmt::format("{:02x}", hash[i]);
+  for (const std::uint8_t byte : hash) text += fmt::format("{:02x}", byte);
   return text;
 }
 

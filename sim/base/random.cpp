@@ -41,7 +41,11 @@ double Rng::unit() { return (static_cast<double>(next() >> 12) + 0.5) * 0x1.0p-5
 
 double Rng::exponential(double mean) { return -mean * std::log(unit()); }
 
-double Rng::normal() { return -std::sqrt(2.0) * boost::math::erfc_inv(2.0 * unit()); }
+double Rng::normal() {
+  // In long double, Boost's default, it costs three times as much and reads the same.
+  using Plain = boost::math::policies::policy<boost::math::policies::promote_double<false>>;
+  return -std::sqrt(2.0) * boost::math::erfc_inv(2.0 * unit(), Plain());
+}
 
 RngStreams::RngStreams(std::uint64_t seed, std::uint64_t replication) {
   Digest digest;

@@ -64,5 +64,6 @@ void add_trace(CLI::App& program, CommandContext& context);
 void add_place(CLI::App& program, CommandContext& context);
 void add_recover(CLI::App& program, CommandContext& context);
 void add_model(CLI::App& program, CommandContext& context);
+void add_calibrate(CLI::App& program, CommandContext& context);
 
 }  // namespace bethany

@@ -3,9 +3,13 @@
 #include <charconv>
 
 #include "sim/base/error.h"
+#include "sim/base/files.h"
+#include "sim/base/object_reader.h"
 #include "sim/cli/command.h"
 #include "sim/cli/placement_options.h"
 #include "sim/model/plan_file.h"
+#include "traces/import.h"
+#include "traces/statistics.h"
 
 namespace bethany {
 namespace {
@@ -14,7 +18,12 @@ struct Options {
   PlacementOptions placement;
   std::string plan_path;
   std::string failed;
+  std::string rates_path;
+  std::string bulk_path;
+  std::string method = "auto";
+  std::int64_t samples = 1'000'000;
   bool per_layer = false;
+  bool importance = false;
   OutputOptions output;
 };
 
@@ -27,19 +36,68 @@ int read_count(std::string_view text) {
   return number;
 }
 
-PlacementPlan read_or_make_plan(const Options& options) {
-  if (!options.plan_path.empty()) return read_plan_file(options.plan_path).plan;
+PlanFile read_or_make_plan(const Options& options) {
+  if (!options.plan_path.empty()) return read_plan_file(options.plan_path);
   auto answered = answer_place(read_request(options.placement));
   if (const auto* infeasible = std::get_if<Infeasible>(&answered)) {
     throw InfeasibleError(infeasible->reason);
   }
-  return std::get<PlaceAnswer>(std::move(answered)).plan;
+  return {std::get<PlaceAnswer>(std::move(answered)).plan, {}};
 }
 
-int recover(const Options& options) {
+/// A JSON array of a loss probability for each node. Throws InputError "FILE:LINE: /index: …".
+std::vector<double> read_rates(const std::string& path, int nodes) {
+  const auto tree = parse_json(read_input(path), path);
+  if (tree.kind != JsonNode::Kind::array || tree.items.size() != static_cast<std::size_t>(nodes)) {
+    throw InputError(fmt::format(
+        "{}: /: expected an array of {} loss probabilities, one for each node, found {}",
+        tree.place(), nodes,
+        tree.kind == JsonNode::Kind::array ? fmt::format("{}", tree.items.size())
+                                           : std::string(kind_in_words(tree.kind))));
+  }
+  std::vector<double> rates;
+  for (std::size_t node = 0; node < tree.items.size(); ++node) {
+    const auto& item = tree.items[node];
+    const bool whole = item.kind == JsonNode::Kind::integer;
+    const double rate = whole ? static_cast<double>(item.integer) : item.real;
+    if ((!whole && item.kind != JsonNode::Kind::real) || !(rate >= 0 && rate <= 1)) {
+      throw InputError(fmt::format("{}: /{}: expected a probability in 0..1, found {}",
+                                   item.place(), node, to_line(item)));
+    }
+    rates.push_back(rate);
+  }
+  return rates;
+}
+
+/// How many nodes the trace loses at once, and how often.
+std::map<std::int64_t, std::int64_t> read_bulk_sizes(const std::string& path) {
+  const JsonNode none;
+  ObjectReader reader(none, "");
+  auto sizes = statistics_of(import_trace(read_input(path), path, "", reader)).bulk_sizes;
+  if (sizes.empty()) throw InputError(path + ": a trace without losses");
+  return sizes;
+}
+
+RecoverMethod method_of(const std::string& name) {
+  if (name == "exact") return RecoverMethod::exact;
+  if (name == "monte-carlo") return RecoverMethod::monte_carlo;
+  if (name == "importance-sampling") return RecoverMethod::importance_sampling;
+  return RecoverMethod::automatic;
+}
+
+RecoverRequest read_recover(const Options& options) {
   RecoverRequest request;
-  request.plan = read_or_make_plan(options);
+  auto file = read_or_make_plan(options);
+  request.plan = std::move(file.plan);
+  request.domains = std::move(file.domains);
+  if (!options.placement.domains_file.empty()) {
+    request.domains = read_domains_file(options.placement.domains_file, request.plan.nodes);
+  }
   request.per_layer = options.per_layer;
+  request.importance = options.importance;
+  request.method = method_of(options.method);
+  request.samples = options.samples;
+  request.seed = options.placement.request.seed;
   request.failed_last = std::min(request.plan.nodes, 8);
   if (!options.failed.empty()) {
     const std::size_t dots = options.failed.find("..");
@@ -48,35 +106,122 @@ int recover(const Options& options) {
                               ? request.failed_first
                               : read_count(std::string_view(options.failed).substr(dots + 2));
   }
-  const auto answered = answer_recover(request);
+  if (!options.rates_path.empty()) {
+    request.rates = read_rates(options.rates_path, request.plan.nodes);
+  }
+  if (!options.bulk_path.empty()) request.bulk_sizes = read_bulk_sizes(options.bulk_path);
+  return request;
+}
+
+std::string bounds_text(const RecoverResult& result) {
+  if (!result.samples) return "exact";
+  return fmt::format("{:.6g} .. {:.6g}", result.low, result.high);
+}
+
+std::string method_text(const RecoverResult& result) {
+  if (!result.samples) return result.method;
+  return fmt::format("{}, {} samples", result.method, *result.samples);
+}
+
+/// A row for each number of losses (one with rates): all layers, and each alone when asked for.
+Table curve_table(const RecoverAnswer& answer) {
+  const bool rated = !answer.request.rates.empty();
+  std::vector<Table::Column> columns = {
+      {rated ? "losses" : "nodes lost", Align::right},
+      {rated ? "P(recover), given rates" : "P(recover), given uniform victims", Align::right},
+      {"95 %", Align::right},
+      {"P(loss of the model)", Align::right},
+      {"method", Align::left}};
+  for (std::size_t layer = 0; layer < answer.per_layer.size(); ++layer) {
+    columns.push_back({fmt::format("layer {}", layer), Align::right});
+  }
+  Table table(columns);
+  for (std::size_t i = 0; i < answer.joint.results.size(); ++i) {
+    const auto& result = answer.joint.results[i];
+    std::vector<std::string> row = {rated ? "by rates" : fmt::format("{}", result.failed),
+                                    fmt::format("{:.6g}", result.probability), bounds_text(result),
+                                    fmt::format("{:.4g}", result.loss), method_text(result)};
+    for (const auto& layer : answer.per_layer) {
+      row.push_back(fmt::format("{:.6g}", layer.results[i].probability));
+    }
+    table.add(std::move(row));
+  }
+  return table;
+}
+
+/// A row for each node, a column for each number of losses.
+Table importance_table(const RecoverAnswer& answer) {
+  const auto& results = answer.joint.results;
+  std::vector<Table::Column> columns = {{"importance of node", Align::right}};
+  for (const auto& result : results) {
+    columns.push_back({answer.request.rates.empty() ? fmt::format("{} lost", result.failed)
+                                                    : std::string("by rates"),
+                       Align::right});
+  }
+  Table table(columns);
+  for (int node = 0; node < answer.request.plan.nodes; ++node) {
+    std::vector<std::string> row = {fmt::format("{}", node)};
+    for (const auto& result : results) {
+      row.push_back(result.importance.empty()
+                        ? "-"
+                        : fmt::format("{:.4g}", result.importance[static_cast<std::size_t>(node)]));
+    }
+    table.add(std::move(row));
+  }
+  return table;
+}
+
+Table domain_table(const DomainRecovery& domains) {
+  Table table({{"domains lost", Align::right},
+               {"P(recover), given uniform domains", Align::right},
+               {"95 %", Align::right},
+               {"method", Align::left}});
+  for (const auto& result : domains.results) {
+    table.add({fmt::format("{}", result.failed), fmt::format("{:.6g}", result.probability),
+               bounds_text(result), method_text(result)});
+  }
+  return table;
+}
+
+void print_tables(const RecoverAnswer& answer, const std::string& format) {
+  print_table(curve_table(answer), format);
+  if (answer.request.importance) {
+    print_text("\n");
+    print_table(importance_table(answer), format);
+  }
+  if (answer.domains) {
+    print_text("\n");
+    print_table(domain_table(*answer.domains), format);
+  }
+  std::string witness;
+  for (const int node : answer.joint.witness) witness += fmt::format(" {}", node);
+  say(fmt::format("any {} losses are survived; a smallest fatal set is{}",
+                  answer.joint.guaranteed_losses, witness));
+  if (answer.domains && answer.domains->witness.empty()) {
+    say("the loss of all domains is survived");
+  } else if (answer.domains) {
+    std::string names;
+    for (const auto& name : answer.domains->witness) names += " " + one_line(name);
+    say(fmt::format("any {} whole domains are survived; a smallest fatal set is{}",
+                    answer.domains->guaranteed_losses, names));
+  }
+  if (answer.bulk) {
+    say(fmt::format("given a loss as the trace has them: P(recover) {:.6g} ({})",
+                    answer.bulk->probability, bounds_text(*answer.bulk)));
+  }
+}
+
+int recover(const Options& options) {
+  const auto answered = answer_recover(read_recover(options));
   if (const auto* infeasible = std::get_if<Infeasible>(&answered)) {
     throw InfeasibleError(infeasible->reason);
   }
   const auto& answer = std::get<RecoverAnswer>(answered);
   if (options.output.format == "json") {
     print_json(recover_json(answer));
-    return 0;
+  } else {
+    print_tables(answer, options.output.format);
   }
-  std::vector<Table::Column> columns = {{"nodes lost", Align::right},
-                                        {"P(recover), given uniform victims", Align::right}};
-  for (std::size_t layer = 0; layer < answer.per_layer.size(); ++layer) {
-    columns.push_back({fmt::format("layer {}", layer), Align::right});
-  }
-  Table table(columns);
-  for (int lost = request.failed_first; lost <= request.failed_last; ++lost) {
-    const auto index = static_cast<std::size_t>(lost);
-    std::vector<std::string> row = {fmt::format("{}", lost),
-                                    fmt::format("{:.6g}", answer.joint.probability[index])};
-    for (const auto& layer : answer.per_layer) {
-      row.push_back(fmt::format("{:.6g}", layer.probability[index]));
-    }
-    table.add(std::move(row));
-  }
-  print_table(table, options.output.format);
-  std::string witness;
-  for (const int node : answer.joint.witness) witness += fmt::format(" {}", node);
-  say(fmt::format("any {} losses are survived; a smallest fatal set is{}",
-                  answer.joint.guaranteed_losses, witness));
   return 0;
 }
 
@@ -87,9 +232,22 @@ void add_recover(CLI::App& program, CommandContext& context) {
   auto* command = program.add_subcommand("recover", "how likely a plan survives losses of nodes");
   add_placement_options(*command, options->placement);
   command->add_option("--plan", options->plan_path, "a plan file, or the JSON of `place`");
-  command->add_option("--failed", options->failed, "nodes lost at once: k or a..b (default 1..8)");
+  auto* failed = command->add_option("--failed", options->failed,
+                                     "nodes lost at once: k or a..b (default 1..8)");
+  command
+      ->add_option("--rates", options->rates_path,
+                   "JSON array of the nodes' loss probabilities, independent")
+      ->excludes(failed);
+  command->add_option("--bulk", options->bulk_path,
+                      "a trace: also P(recover) given a loss of as many nodes as its losses have");
   command->add_flag("--per-layer", options->per_layer, "each layer alone too");
-  add_later_option(*command, "--rates", "loss probabilities by node");
+  command->add_flag("--importance", options->importance, "how much each node counts (Birnbaum)");
+  command->add_option("--method", options->method, "auto is exact where that can be afforded")
+      ->check(CLI::IsMember({"auto", "exact", "monte-carlo", "importance-sampling"}))
+      ->capture_default_str();
+  command->add_option("--samples", options->samples, "for each probability that is sampled")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
+      ->capture_default_str();
   add_format(*command, options->output);
   command->callback([options, &context] { context.run = [options] { return recover(*options); }; });
 }

@@ -145,8 +145,11 @@ std::int64_t RoutingLoad::next_change(std::int64_t step) const {
 
 LoadMatrix RoutingLoad::observed(std::int64_t committed) const {
   BETHANY_CHECK(committed >= 0, "{} committed steps", committed);
-  LoadMatrix sums(layers(), experts());
   const std::int64_t first = first_observed(committed);
+  if (committed > 0 && entry_at(first) == entry_at(committed - 1)) {
+    return entries_[entry_at(first)].shares;  // the mean of equal shares
+  }
+  LoadMatrix sums(layers(), experts());
   for (std::int64_t step = first; step < committed;) {
     const std::size_t entry = entry_at(step);
     const std::int64_t end = std::min(committed, next_change(step));

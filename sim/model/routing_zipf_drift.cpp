@@ -60,6 +60,10 @@ class ZipfDrift final : public RoutingGenerator {
   void fill_layer(int layer, const RoutingShape& shape, Rng& rng,
                   std::vector<RoutingLoad::Entry>& entries) const {
     const auto experts = static_cast<std::size_t>(shape.experts);
+    std::vector<double> zipf(experts);  // the weight of each rank
+    for (std::size_t rank = 0; rank < experts; ++rank) {
+      zipf[rank] = std::pow(static_cast<double>(rank + 1), -exponent_);
+    }
     std::vector<double> score(experts);
     std::vector<double> mass(experts);
     for (auto& value : score) value = rng.normal();
@@ -73,7 +77,7 @@ class ZipfDrift final : public RoutingGenerator {
         for (auto& value : score) value = kept * value + moved * rng.normal();
         for (auto& value : mass) value = kept * value + moved * rng.normal();
       }
-      weigh(score, mass, weights);
+      weigh(zipf, score, mass, weights);
       cap(weights, shape.top_k);
       const double largest = *std::max_element(weights.begin(), weights.end());
       const auto row = entry.shares.row(layer);
@@ -83,8 +87,8 @@ class ZipfDrift final : public RoutingGenerator {
     }
   }
 
-  void weigh(const std::vector<double>& score, const std::vector<double>& mass,
-             std::vector<double>& weights) const {
+  void weigh(const std::vector<double>& zipf, const std::vector<double>& score,
+             const std::vector<double>& mass, std::vector<double>& weights) const {
     std::vector<std::size_t> order(score.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -93,7 +97,7 @@ class ZipfDrift final : public RoutingGenerator {
     });
     for (std::size_t rank = 0; rank < order.size(); ++rank) {
       const std::size_t expert = order[rank];
-      weights[expert] = std::pow(static_cast<double>(rank + 1), -exponent_);
+      weights[expert] = zipf[rank];
       if (exponent_ > 0) weights[expert] *= std::exp(kMassSpread * mass[expert]);
     }
   }

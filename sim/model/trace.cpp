@@ -25,9 +25,34 @@ class TextTable {
  public:
   /// The index of `text` in `texts`, which gets it when it is new.
   std::uint32_t index_of(std::string_view text, std::vector<std::string>& texts) {
-    if (2 * texts.size() >= slots_.size()) grow();
     const Key key(text);
-    for (std::size_t place = key.hash() & mask();; place = (place + 1) & mask()) {
+    return index_of(key, key.hash(), text, texts);
+  }
+
+  /// The same for several texts. Fetches all their slots first: where the table is larger than the
+  /// cache, they wait for memory together instead of one after the other.
+  void indices_of(std::span<const std::string_view> wanted, std::vector<std::string>& texts,
+                  std::vector<std::uint32_t>& indices) {
+    wanted_.clear();
+    for (const auto text : wanted) {
+      const Key key(text);
+      wanted_.push_back({key, key.hash()});
+      if (!slots_.empty()) __builtin_prefetch(&slots_[wanted_.back().hash & mask()]);
+    }
+    indices.clear();
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      indices.push_back(index_of(wanted_[i].key, wanted_[i].hash, wanted[i], texts));
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t kFree = UINT32_MAX;
+  struct Key;
+
+  std::uint32_t index_of(const Key& key, std::uint64_t hash, std::string_view text,
+                         std::vector<std::string>& texts) {
+    if (2 * texts.size() >= slots_.size()) grow();
+    for (std::size_t place = hash & mask();; place = (place + 1) & mask()) {
       Slot& slot = slots_[place];
       if (slot.index == kFree) {
         slot = {key, static_cast<std::uint32_t>(texts.size())};
@@ -37,9 +62,6 @@ class TextTable {
       if (slot.key == key && (key.is_exact() || texts[slot.index] == text)) return slot.index;
     }
   }
-
- private:
-  static constexpr std::uint32_t kFree = UINT32_MAX;
 
   /// The text itself up to 16 bytes, so that the usual name is compared without fetching it; of a
   /// longer one its hash.
@@ -97,7 +119,13 @@ class TextTable {
     }
   }
 
+  struct Wanted {
+    Key key;
+    std::uint64_t hash = 0;
+  };
+
   std::vector<Slot> slots_;
+  std::vector<Wanted> wanted_;
 };
 
 struct NodeState {
@@ -146,6 +174,7 @@ struct TraceBuilder::State {
   TextTable cause_table;
   std::vector<NodeState> nodes;
   std::vector<NodeId> by_appearance;
+  std::vector<std::uint32_t> found;
 
   [[noreturn]] static void fail(const std::string& place, int line, const std::string& message) {
     throw InputError(line > 0 ? fmt::format("{}:{}: {}", place, line, message)
@@ -155,7 +184,19 @@ struct TraceBuilder::State {
   /// Applies the trace's newest event to one of its nodes.
   void apply(Trace& trace, NodeId id, const std::string& place, int line);
   void canonical_ids(Trace& trace);
+  /// Gives the names that are new a state.
+  void know_nodes(const Trace& trace);
 };
+
+void TraceBuilder::State::know_nodes(const Trace& trace) {
+  while (nodes.size() < trace.node_names.size()) {
+    const std::string_view name = trace.node_names[nodes.size()];
+    NodeState node;
+    // The complaint waits for the event, which knows its line.
+    node.faulty_name = name.empty() || !fault_of_trace_text(name).empty();
+    nodes.push_back(node);
+  }
+}
 
 void TraceBuilder::State::apply(Trace& trace, NodeId id, const std::string& place, int line) {
   BETHANY_CHECK(id.index() < nodes.size(), "a node id the builder never gave: {}", id.value);
@@ -217,13 +258,18 @@ TraceBuilder::~TraceBuilder() = default;
 
 NodeId TraceBuilder::node(std::string_view name) {
   const std::uint32_t index = state_->node_table.index_of(name, trace_.node_names);
-  if (index == state_->nodes.size()) {
-    NodeState node;
-    // The complaint waits for the event, which knows its line.
-    node.faulty_name = name.empty() || !fault_of_trace_text(name).empty();
-    state_->nodes.push_back(node);
-  }
+  state_->know_nodes(trace_);
   return NodeId(static_cast<std::int32_t>(index));
+}
+
+void TraceBuilder::nodes(std::span<const std::string_view> names, std::vector<NodeId>& ids) {
+  state_->node_table.indices_of(names, trace_.node_names, state_->found);
+  state_->know_nodes(trace_);
+  ids.clear();
+  for (const std::uint32_t index : state_->found) {
+    __builtin_prefetch(&state_->nodes[index]);
+    ids.push_back(NodeId(static_cast<std::int32_t>(index)));
+  }
 }
 
 void TraceBuilder::add(SimTime time, TraceEventKind kind, std::span<const NodeId> nodes, int line,

@@ -71,6 +71,8 @@ class TraceBuilder {
 
   /// The id of a node name; new names get the next id.
   NodeId node(std::string_view name);
+  /// The ids of many names, faster than one after the other.
+  void nodes(std::span<const std::string_view> names, std::vector<NodeId>& ids);
 
   /// Adds one event of the nodes at once. `line` is where the row stands, for complaints; 0:
   /// nowhere. Throws InputError when a Trace promise is broken: time goes back, a node joins twice,

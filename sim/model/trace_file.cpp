@@ -236,8 +236,7 @@ class TraceReader {
   }
 
   void add_waiting() {
-    nodes_.clear();
-    for (const auto name : names_) nodes_.push_back(builder_.node(name));
+    builder_.nodes(names_, nodes_);
     std::size_t first = 0;
     for (const auto& event : waiting_) {
       if (event.t_ns < start_ns_ || event.t_ns > end_ns_) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -26,6 +27,7 @@ struct PlaceRequest {
   LoadMatrix loads;                                 // no layers: not given
   std::vector<std::vector<std::int32_t>> replicas;  // empty: the allocation decides
   std::string objective;  // recovery, balance or frontier; empty: the parts decide
+  int losses_max = 8;     // an objective looks at losses of up to so many nodes
   // Empty: `core` where placement is core, else proportional; mro; even. With an objective: it
   // chooses, and the dispatch is min-makespan.
   std::string allocation;
@@ -74,22 +76,68 @@ std::variant<std::vector<FrontierPlan>, Infeasible> answer_frontier(const PlaceR
 /// The object that `place --objective frontier` prints: schema bethany/place/1, `plans`.
 JsonNode frontier_json(const PlaceRequest& request, const std::vector<FrontierPlan>& plans);
 
-/// What `recover` is asked: the plan and the numbers of lost nodes, ends included.
+/// How `recover` finds probabilities: exact where that can be afforded and else sampled, or as
+/// said.
+enum class RecoverMethod { automatic, exact, monte_carlo, importance_sampling };
+
+/// What `recover` is asked: the plan, and which losses to expect. By default the numbers of lost
+/// nodes, ends included, all sets of so many nodes alike.
 struct RecoverRequest {
   PlacementPlan plan;
   int failed_first = 1;
   int failed_last = 1;
   bool per_layer = false;
+  bool importance = false;
+  std::vector<double> rates;        // not empty: loss probability of each node, independent
+  std::vector<PlanDomain> domains;  // not empty: also losses of whole outermost domains
+  std::map<std::int64_t, std::int64_t> bulk_sizes;  // nodes lost at once -> how often
+  RecoverMethod method = RecoverMethod::automatic;
+  std::int64_t samples = 1'000'000;  // for each probability that is sampled
+  std::uint64_t seed = 1;
+  std::int64_t exact_work = kExactWork;  // what an exact answer may cost (ExactOptions)
+};
+
+/// One probability. Exact ones are their own bounds; those of sampled ones are 95 % intervals.
+struct RecoverResult {
+  int failed = 0;  // nodes or domains lost; 0 with rates
+  double probability = 0;
+  double low = 0;
+  double high = 0;
+  double loss = 0;  // 1 - probability, known where that rounds to 1
+  double loss_low = 0;
+  double loss_high = 0;
+  std::string method;  // "exact", "monte-carlo", "importance-sampling"
+  std::optional<std::int64_t> samples;
+  std::vector<double> importance;  // Birnbaum's, by node; empty: not asked for or not known
+};
+
+/// What one layer or all together survive.
+struct RecoverCurve {
+  int guaranteed_losses = 0;           // most nodes any of which may be lost
+  std::vector<int> witness;            // a smallest fatal set
+  std::vector<RecoverResult> results;  // by number of losses; one with rates
+};
+
+/// The same in whole domains. `witness` is empty when losing all domains is survived.
+struct DomainRecovery {
+  int guaranteed_losses = 0;
+  std::vector<std::string> witness;
+  std::vector<RecoverResult> results;  // by number of domains lost, up to all
 };
 
 struct RecoverAnswer {
   RecoverRequest request;
-  RecoveryCurve joint;                   // all layers recover; index: lost nodes
-  std::vector<RecoveryCurve> per_layer;  // empty unless asked for
+  RecoverCurve joint;                   // all layers recover
+  std::vector<RecoverCurve> per_layer;  // empty unless asked for
+  std::optional<DomainRecovery> domains;
+  /// Given a loss, of as many nodes as losses have: the mean over bulk_sizes. More than all nodes
+  /// count as all.
+  std::optional<RecoverResult> bulk;
 };
 
-/// Infeasible when the exact curve is not affordable (recovery.h).
-/// Throws InputError unless 0 <= failed_first <= failed_last <= nodes.
+/// Infeasible only when an exact answer is asked for and cannot be afforded (recovery.h).
+/// Throws InputError unless 0 <= failed_first <= failed_last <= nodes, samples > 0 and there are as
+/// many rates as nodes, all in 0..1.
 std::variant<RecoverAnswer, Infeasible> answer_recover(const RecoverRequest& request);
 
 /// The object that `recover` prints: schema bethany/recover/1.

@@ -19,36 +19,56 @@ constexpr int kQuickDigits = 52 - kWeightDigits;
 
 }  // namespace
 
-/// items_ by weight, heaviest first, ties by position: a counting sort over the leading digits of
-/// the weights as floating-point numbers, which spreads skewed and even loads alike over the
-/// buckets, then insertion, or a comparison sort when that has too much left to do.
+/// Sorts items_ (in order of position) by weight, heaviest first, ties by position: a radix sort
+/// over the leading digits of the weights as floating-point numbers, in which skewed and even loads
+/// alike differ; then insertion, or a comparison sort when that has too much left to do.
 void BalancedPacking::order_items() {
-  const std::size_t n = weights_.size();
-  bits_.resize(n);
-  std::uint64_t least = UINT64_MAX;
-  std::uint64_t top = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    // Plus one, so that no load is only one power of two below the least possible.
-    const auto bits = std::bit_cast<std::uint64_t>(
-        static_cast<double>(static_cast<std::int64_t>(weights_[i]) + 1));
-    bits_[i] = bits;
-    least = std::min(least, bits);
-    top = std::max(top, bits);
+  const std::size_t n = items_.size();
+  // Plus one, so that no load is only one power of two below the least possible.
+  const auto bits_of = [](std::uint64_t weight) {
+    return std::bit_cast<std::uint64_t>(static_cast<double>(static_cast<std::int64_t>(weight) + 1));
+  };
+  std::uint64_t lightest = UINT64_MAX;
+  std::uint64_t heaviest = 0;
+  for (const auto& item : items_) {
+    lightest = std::min(lightest, item.weight);
+    heaviest = std::max(heaviest, item.weight);
   }
-  const auto wanted = std::bit_ceil(2 * n);
+  constexpr std::size_t kMostBuckets = 2048;
+  const int digits = n <= 1024 ? 7 : 11;  // of each of the two passes
+  const auto buckets = std::size_t{1} << digits;
+  const std::uint64_t top = bits_of(heaviest);
   const int shift =
-      std::max(static_cast<int>(std::bit_width(top - least)) - std::countr_zero(wanted), 0);
-  buckets_.assign(wanted + 1, 0);
-  for (std::size_t i = 0; i < n; ++i) ++buckets_[((top - bits_[i]) >> shift) + 1];
-  std::uint32_t sum = 0;
-  for (auto& bucket : buckets_) bucket = sum += bucket;
-  items_.resize(n);
+      std::max(static_cast<int>(std::bit_width(top - bits_of(lightest))) - 2 * digits, 0);
+  std::uint32_t low_ends[kMostBuckets + 1];
+  std::uint32_t high_ends[kMostBuckets + 1];
+  std::fill_n(low_ends, buckets + 1, 0);
+  std::fill_n(high_ends, buckets + 1, 0);
+  ranks_.resize(n);
   for (std::size_t i = 0; i < n; ++i) {
-    items_[buckets_[(top - bits_[i]) >> shift]++] = {weights_[i], static_cast<std::int32_t>(i),
-                                                     counts_[i]};
+    const auto rank = static_cast<std::uint32_t>((top - bits_of(items_[i].weight)) >> shift);
+    ranks_[i] = rank;
+    ++low_ends[rank % buckets + 1];
+    ++high_ends[(rank >> digits) + 1];
   }
+  for (std::size_t b = 1; b <= buckets; ++b) {
+    low_ends[b] += low_ends[b - 1];
+    high_ends[b] += high_ends[b - 1];
+  }
+  half_sorted_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    half_sorted_[low_ends[ranks_[i] % buckets]++] = static_cast<std::int32_t>(i);
+  }
+  spare_.resize(n);
+  for (const std::int32_t position : half_sorted_) {
+    const auto i = static_cast<std::size_t>(position);
+    spare_[high_ends[ranks_[i] >> digits]++] = items_[i];
+  }
+  items_.swap(spare_);
+
   std::size_t steps_left = 8 * n;
   for (std::size_t i = 1; i < n; ++i) {
+    if (items_[i].weight <= items_[i - 1].weight) continue;
     const auto moved = items_[i];
     std::size_t to = i;
     for (; to > 0 && moved.weight > items_[to - 1].weight; --to) items_[to] = items_[to - 1];
@@ -62,45 +82,64 @@ void BalancedPacking::order_items() {
   }
 }
 
-/// Fills sequence_. Replicas of equal weight come as EPLB numbers them: first replicas by expert,
-/// then the others in the order in which replication gave them, by load / j for the j-th.
 template <class Word>
-void BalancedPacking::expand(const std::vector<Item<Word>>& items) {
-  std::size_t filled = 0;
-  for (std::size_t begin = 0, end = 0; begin < items.size(); begin = end) {
-    end = begin + 1;
-    while (end < items.size() && items[end].weight == items[begin].weight) ++end;
-    if (end == begin + 1) {
-      for (std::int32_t left = items[begin].count; left > 0; --left) {
-        sequence_[filled++] = static_cast<std::int32_t>(begin);
-      }
-      continue;
+void BalancedPacking::expand(const std::vector<Item<Word>>& items,
+                             std::vector<Replica<Word>>& replicas) const {
+  auto next = replicas.begin();
+  for (const auto& item : items) {
+    const auto i = static_cast<std::size_t>(item.position);
+    for (std::int32_t number = first_of_[i]; number < first_of_[i + 1]; ++number, ++next) {
+      *next = {item.weight, number};
     }
-    further_.clear();
-    for (std::size_t at = begin; at < end; ++at) {
-      sequence_[filled++] = static_cast<std::int32_t>(at);
-      for (std::int32_t j = 1; j < items[at].count; ++j) {
-        further_.emplace_back(static_cast<std::int32_t>(at), j);
-      }
-    }
-    // With equal loads per replica, load / j compares as count / j; without load all are equal.
-    const auto first_given = [&](const auto& a, const auto& b) {
-      const std::int64_t left = std::int64_t{items[static_cast<std::size_t>(a.first)].count};
-      const std::int64_t right = std::int64_t{items[static_cast<std::size_t>(b.first)].count};
-      return left * b.second != right * a.second ? left * b.second > right * a.second
-                                                 : a.first < b.first;
-    };
-    if (items[begin].weight > 0) std::sort(further_.begin(), further_.end(), first_given);
-    for (const auto& replica : further_) sequence_[filled++] = replica.first;
   }
 }
 
-/// Fills pack_of_replica_. A pack's key is (load, number) in one word, so the least loaded pack is
-/// the root of a tree of minima; a full pack has the largest key.
+/// Replicas of equal weight as EPLB numbers them: first replicas by expert, then the others in the
+/// order in which replication gave them, by load / j for the j-th.
 template <class Word>
-void BalancedPacking::pack(const std::vector<Item<Word>>& items, std::size_t packs,
+void BalancedPacking::order_ties(std::vector<Replica<Word>>& replicas) const {
+  const auto expert = [&](std::size_t at) {
+    return expert_of_[static_cast<std::size_t>(replicas[at].number)];
+  };
+  bool ties = false;
+  for (std::size_t at = 1; at < replicas.size(); ++at) {
+    ties |= replicas[at].weight == replicas[at - 1].weight && expert(at) != expert(at - 1);
+  }
+  if (!ties) return;
+  struct Further {
+    Replica<Word> replica;
+    std::int64_t count;
+    std::int64_t j;
+  };
+  std::vector<Further> further;
+  for (std::size_t begin = 0, end = 0; begin < replicas.size(); begin = end) {
+    further.clear();
+    std::size_t first = begin;  // where the next first replica goes
+    for (end = begin; end < replicas.size() && replicas[end].weight == replicas[begin].weight;) {
+      const std::size_t own = end;  // all replicas of an expert are here, one after another
+      while (end < replicas.size() && expert(end) == expert(own)) ++end;
+      for (std::size_t at = own + 1; at < end; ++at) {
+        further.push_back({replicas[at], static_cast<std::int64_t>(end - own),
+                           static_cast<std::int64_t>(at - own)});
+      }
+      replicas[first++] = replicas[own];
+    }
+    // With equal loads per replica, load / j compares as count / j; without load all are equal.
+    if (replicas[begin].weight > 0) {
+      std::sort(further.begin(), further.end(), [](const Further& a, const Further& b) {
+        return a.count * b.j != b.count * a.j ? a.count * b.j > b.count * a.j
+                                              : a.replica.number < b.replica.number;
+      });
+    }
+    for (const auto& each : further) replicas[first++] = each.replica;
+  }
+}
+
+/// Fills pack_of_. A pack's key is (load, number) in one word, so the least loaded pack is the root
+/// of a tree of minima; a full pack has the largest key.
+template <class Word>
+void BalancedPacking::pack(const std::vector<Replica<Word>>& replicas, std::size_t packs,
                            std::int32_t capacity, std::vector<Word>& tree) {
-  expand(items);
   const std::size_t leaves = std::bit_ceil(packs);
   const int digits = std::countr_zero(leaves);
   const Word number = static_cast<Word>(leaves - 1);
@@ -113,23 +152,21 @@ void BalancedPacking::pack(const std::vector<Item<Word>>& items, std::size_t pac
 
   // The first replicas with load open a pack each: an empty pack is the least loaded.
   std::size_t opened = 0;
-  for (; opened < std::min(packs, sequence_.size()); ++opened) {
-    const auto& item = items[static_cast<std::size_t>(sequence_[opened])];
-    if (item.weight == 0) break;
-    auto& replica = next_replica_[static_cast<std::size_t>(item.position)];
-    pack_of_replica_[static_cast<std::size_t>(replica++)] = static_cast<std::int32_t>(opened);
+  for (; opened < std::min(packs, replicas.size()); ++opened) {
+    if (replicas[opened].weight == 0) break;
+    pack_of_[static_cast<std::size_t>(replicas[opened].number)] = static_cast<std::int32_t>(opened);
     used_[opened] = 1;
-    tree[leaves + opened] += item.weight << digits;
+    tree[leaves + opened] += replicas[opened].weight << digits;
   }
   for (std::size_t at = leaves; at-- > 1;) tree[at] = std::min(tree[2 * at], tree[2 * at + 1]);
 
   Word least = tree[1];
-  for (std::size_t next = opened; next < sequence_.size(); ++next) {
-    const auto& item = items[static_cast<std::size_t>(sequence_[next])];
+  for (std::size_t next = opened; next < replicas.size(); ++next) {
     const auto p = static_cast<std::size_t>(least & number);
-    auto& replica = next_replica_[static_cast<std::size_t>(item.position)];
-    pack_of_replica_[static_cast<std::size_t>(replica++)] = static_cast<std::int32_t>(p);
-    Word key = ++used_[p] == capacity ? full : least + (item.weight << digits);
+    pack_of_[static_cast<std::size_t>(replicas[next].number)] = static_cast<std::int32_t>(p);
+    // Without branches, which nobody could predict: a full pack has all digits set.
+    const bool is_full = ++used_[p] == capacity;
+    Word key = (least + (replicas[next].weight << digits)) | (Word{0} - Word{is_full});
     std::size_t at = leaves + p;
     tree[at] = key;
     for (; at > 1; at >>= 1) {
@@ -141,73 +178,87 @@ void BalancedPacking::pack(const std::vector<Item<Word>>& items, std::size_t pac
   }
 }
 
+void BalancedPacking::number_replicas(std::span<const std::int32_t> experts,
+                                      std::span<const std::int32_t> replicas, std::size_t slots) {
+  pack_of_.resize(slots);
+  expert_of_.resize(slots);
+  first_of_.resize(experts.size() + 1);
+  std::int32_t number = 0;
+  for (std::size_t i = 0; i < experts.size(); ++i) {
+    first_of_[i] = number;
+    const std::int32_t end = number + replicas[static_cast<std::size_t>(experts[i])];
+    for (; number < end; ++number) expert_of_[static_cast<std::size_t>(number)] = experts[i];
+  }
+  first_of_.back() = number;
+}
+
 void BalancedPacking::run(std::span<const std::int32_t> experts,
                           std::span<const std::int32_t> replicas,
                           std::span<const std::int64_t> loads, std::int64_t packs,
                           std::int64_t capacity, std::span<std::int32_t> rows) {
-  const std::size_t n = experts.size();
   BETHANY_CHECK(packs > 0 && capacity > 0 && packs * capacity < INT32_MAX, "{} packs of {}", packs,
                 capacity);
-  counts_.resize(n);
-  next_replica_.resize(n);
-  std::int32_t sum = 0;
+  std::int64_t sum = 0;
   std::int64_t total = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto e = static_cast<std::size_t>(experts[i]);
-    counts_[i] = replicas[e];
-    next_replica_[i] = sum;
-    sum += replicas[e];
-    total += loads.empty() ? 0 : loads[e];
+  for (const std::int32_t e : experts) {
+    sum += replicas[static_cast<std::size_t>(e)];
+    total += loads.empty() ? 0 : loads[static_cast<std::size_t>(e)];
   }
   BETHANY_CHECK(sum <= packs * capacity, "{} replicas in {} packs of {}", sum, packs, capacity);
   if (sum < packs * capacity) std::fill(rows.begin(), rows.end(), kVacant);
   if (capacity == 1) {
-    std::size_t next = n;
-    for (std::size_t i = 0; i < n; ++i) {
+    std::size_t next = experts.size();
+    for (std::size_t i = 0; i < experts.size(); ++i) {
       rows[i] = experts[i];
-      for (std::int32_t more = counts_[i]; more > 1; --more) rows[next++] = experts[i];
+      const std::int32_t count = replicas[static_cast<std::size_t>(experts[i])];
+      for (std::int32_t more = count; more > 1; --more) rows[next++] = experts[i];
     }
     return;
   }
-  sequence_.resize(static_cast<std::size_t>(sum));
-  pack_of_replica_.resize(static_cast<std::size_t>(sum));
-  const auto load = [&](std::size_t i) {
-    return total == 0 ? std::int64_t{1} : loads[static_cast<std::size_t>(experts[i])];
+  const auto slots = static_cast<std::size_t>(sum);
+  number_replicas(experts, replicas, slots);
+  const auto load_of = [&](std::int32_t expert) {
+    return total == 0 ? std::int64_t{1} : loads[static_cast<std::size_t>(expert)];
   };
   const auto pack_count = static_cast<std::size_t>(packs);
   const auto in_pack = static_cast<std::int32_t>(capacity);
-  const std::int64_t bound = std::max<std::int64_t>(total, sum);
+  const std::int64_t bound = std::max(total, sum);
   if (bound < (std::int64_t{1} << kQuickDigits) &&
       bound < (INT64_MAX >> kWeightDigits) / packs / 2) {
-    // Both numbers below 2^52: the nearest double of a quotient never reaches the next integer.
-    weights_.resize(n);
-    for (std::size_t i = 0; i < n; ++i) {
-      weights_[i] = static_cast<std::uint64_t>(static_cast<std::int64_t>(
-          static_cast<double>(load(i) << kWeightDigits) / static_cast<double>(counts_[i])));
+    items_.resize(experts.size());
+    for (std::size_t i = 0; i < experts.size(); ++i) {
+      // Both numbers below 2^52: the nearest double of a quotient never reaches the next integer.
+      const auto load = static_cast<double>(load_of(experts[i]) << kWeightDigits);
+      const auto weight = load / replicas[static_cast<std::size_t>(experts[i])];
+      items_[i] = {static_cast<std::uint64_t>(static_cast<std::int64_t>(weight)),
+                   static_cast<std::int32_t>(i)};
     }
     order_items();
-    pack(items_, pack_count, in_pack, tree_);
+    replicas_.resize(slots);
+    expand(items_, replicas_);
+    order_ties(replicas_);
+    pack(replicas_, pack_count, in_pack, tree_);
   } else {
     std::vector<Item<UInt128>> items;
-    for (std::size_t i = 0; i < n; ++i) {
-      const auto weight =
-          (static_cast<UInt128>(load(i)) << kWeightDigits) / static_cast<UInt128>(counts_[i]);
-      items.push_back({weight, static_cast<std::int32_t>(i), counts_[i]});
+    for (std::size_t i = 0; i < experts.size(); ++i) {
+      const auto count = static_cast<UInt128>(replicas[static_cast<std::size_t>(experts[i])]);
+      items.push_back({(static_cast<UInt128>(load_of(experts[i])) << kWeightDigits) / count,
+                       static_cast<std::int32_t>(i)});
     }
     std::stable_sort(items.begin(), items.end(),
                      [](const auto& a, const auto& b) { return a.weight > b.weight; });
+    std::vector<Replica<UInt128>> wide(slots);
+    expand(items, wide);
+    order_ties(wide);
     std::vector<UInt128> tree;
-    pack(items, pack_count, in_pack, tree);
+    pack(wide, pack_count, in_pack, tree);
   }
 
   std::fill(used_.begin(), used_.end(), 0);
   const auto room = static_cast<std::size_t>(capacity);
-  std::size_t replica = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::int32_t left = counts_[i]; left > 0; --left, ++replica) {
-      const auto p = static_cast<std::size_t>(pack_of_replica_[replica]);
-      rows[p * room + static_cast<std::size_t>(used_[p]++)] = experts[i];
-    }
+  for (std::size_t i = 0; i < slots; ++i) {
+    const auto p = static_cast<std::size_t>(pack_of_[i]);
+    rows[p * room + static_cast<std::size_t>(used_[p]++)] = expert_of_[i];
   }
 }
 

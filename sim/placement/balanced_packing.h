@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "sim/placement/parts.h"
@@ -29,33 +28,39 @@ class BalancedPacking {
            std::int64_t packs, std::int64_t capacity, std::span<std::int32_t> rows);
 
  private:
-  /// All replicas of an expert.
+  /// Load of one replica of an expert, by its position in `experts`.
   template <class Word>
   struct Item {
-    Word weight;            // load of one replica
-    std::int32_t position;  // in `experts`
-    std::int32_t count;
+    Word weight;
+    std::int32_t position;
+  };
+  template <class Word>
+  struct Replica {
+    Word weight;
+    std::int32_t number;  // by position of the expert, then one by one
   };
 
+  void number_replicas(std::span<const std::int32_t> experts,
+                       std::span<const std::int32_t> replicas, std::size_t slots);
   void order_items();
   template <class Word>
-  void expand(const std::vector<Item<Word>>& items);
+  void expand(const std::vector<Item<Word>>& items, std::vector<Replica<Word>>& replicas) const;
   template <class Word>
-  void pack(const std::vector<Item<Word>>& items, std::size_t packs, std::int32_t capacity,
+  void order_ties(std::vector<Replica<Word>>& replicas) const;
+  template <class Word>
+  void pack(const std::vector<Replica<Word>>& replicas, std::size_t packs, std::int32_t capacity,
             std::vector<Word>& tree);
 
-  std::vector<std::int32_t> counts_;           // by position
-  std::vector<std::int32_t> next_replica_;     // by position
-  std::vector<Item<std::uint64_t>> items_;     // heaviest first
-  std::vector<std::int32_t> sequence_;         // items of all replicas, heaviest first
-  std::vector<std::int32_t> pack_of_replica_;  // by position, then one by one
-  std::vector<std::int32_t> used_;             // slots of each pack
+  std::vector<std::int32_t> first_of_;   // of each position: its first replica; the end
+  std::vector<std::int32_t> expert_of_;  // of each replica
+  std::vector<std::int32_t> pack_of_;    // of each replica
+  std::vector<std::int32_t> used_;       // slots of each pack
+  std::vector<Item<std::uint64_t>> items_;
+  std::vector<Item<std::uint64_t>> spare_;  // of the sort
+  std::vector<std::uint32_t> ranks_;        // of the sort, by position
+  std::vector<std::int32_t> half_sorted_;   // of the sort: positions
+  std::vector<Replica<std::uint64_t>> replicas_;
   std::vector<std::uint64_t> tree_;  // the least (load, pack) of each subtree, the root at 1
-  std::vector<std::pair<std::int32_t, std::int32_t>> further_;  // of equal items: item, j
-  // Of the sort, by position: weights, as doubles' bits, buckets.
-  std::vector<std::uint64_t> weights_;
-  std::vector<std::uint64_t> bits_;
-  std::vector<std::uint32_t> buckets_;
   std::vector<std::int32_t> all_experts_;
 };
 

@@ -8,19 +8,19 @@
 namespace bethany {
 namespace {
 
-/// Parts of a token that the flow is counted in: rounding a node's capacity up to whole parts is
+/// Parts of a token that the flow is counted in: rounding a GPU's capacity up to whole parts is
 /// then far below what any comparison of plans looks at.
 constexpr std::int64_t kUnits = std::int64_t{1} << 20;
 constexpr std::int32_t kUnseen = -1;
 
 }  // namespace
 
-bool NodeLoad::operator<(const NodeLoad& other) const {
-  return static_cast<Int128>(tokens) * other.nodes < static_cast<Int128>(other.tokens) * nodes;
+bool GpuLoad::operator<(const GpuLoad& other) const {
+  return static_cast<Int128>(tokens) * other.gpus < static_cast<Int128>(other.tokens) * gpus;
 }
 
-BlockFlow::BlockFlow(std::vector<std::int32_t> nodes_of_block)
-    : nodes_(std::move(nodes_of_block)), inside_(nodes_.size()) {}
+BlockFlow::BlockFlow(std::vector<std::int32_t> gpus_of_block)
+    : gpus_(std::move(gpus_of_block)), inside_(gpus_.size()) {}
 
 void BlockFlow::begin(const std::vector<std::int64_t>& fixed) {
   fixed_ = fixed;
@@ -36,27 +36,27 @@ void BlockFlow::add(std::int64_t tokens, std::span<const std::int32_t> blocks) {
   first_.push_back(static_cast<std::int32_t>(block_.size()));
 }
 
-void BlockFlow::raise(NodeLoad to) {
+void BlockFlow::raise(GpuLoad to) {
   bound_ = to;
   const Int128 all = static_cast<Int128>(kMostTokens) * kUnits;  // more is never needed
   const Int128 units = static_cast<Int128>(to.tokens) * kUnits;
-  const Int128 of_node = (units + to.nodes - 1) / to.nodes;
-  capacity_.resize(nodes_.size());
-  for (std::size_t b = 0; b < nodes_.size(); ++b) {
-    capacity_[b] = static_cast<std::int64_t>(std::min(of_node * nodes_[b], all));
+  const Int128 of_gpu = (units + to.gpus - 1) / to.gpus;
+  capacity_.resize(gpus_.size());
+  for (std::size_t b = 0; b < gpus_.size(); ++b) {
+    capacity_[b] = static_cast<std::int64_t>(std::min(of_gpu * gpus_[b], all));
   }
 }
 
-NodeLoad BlockFlow::least_maximum(NodeLoad least, NodeLoad limit) {
+GpuLoad BlockFlow::least_maximum(GpuLoad least, GpuLoad limit) {
   raise(least);
-  std::size_t fullest = nodes_.size();
-  for (std::size_t b = 0; b < nodes_.size(); ++b) {
-    const NodeLoad alone{fixed_[b], nodes_[b]};
+  std::size_t fullest = gpus_.size();
+  for (std::size_t b = 0; b < gpus_.size(); ++b) {
+    const GpuLoad alone{fixed_[b], gpus_[b]};
     if (!(bound_ < alone)) continue;
     bound_ = alone;
     fullest = b;
   }
-  if (fullest < nodes_.size()) {
+  if (fullest < gpus_.size()) {
     raise(bound_);
     std::fill(inside_.begin(), inside_.end(), 0);
     inside_[fullest] = 1;
@@ -82,8 +82,8 @@ NodeLoad BlockFlow::least_maximum(NodeLoad least, NodeLoad limit) {
 
 /// Each expert evenly over its blocks as far as there is room, then wherever there is room.
 void BlockFlow::fill() {
-  load_.resize(nodes_.size());
-  for (std::size_t b = 0; b < nodes_.size(); ++b) load_[b] = fixed_[b] * kUnits;
+  load_.resize(gpus_.size());
+  for (std::size_t b = 0; b < gpus_.size(); ++b) load_[b] = fixed_[b] * kUnits;
   flow_.resize(block_.size());
   excess_.resize(tokens_.size());
   all_excess_ = 0;
@@ -111,7 +111,7 @@ void BlockFlow::fill() {
 
 /// The edges of each block.
 void BlockFlow::transpose() {
-  first_at_.assign(nodes_.size() + 2, 0);
+  first_at_.assign(gpus_.size() + 2, 0);
   expert_of_.resize(block_.size());
   edge_at_.resize(block_.size());
   for (const auto b : block_) ++first_at_[static_cast<std::size_t>(b) + 2];
@@ -130,7 +130,7 @@ void BlockFlow::transpose() {
 bool BlockFlow::find_levels() {
   if (all_excess_ == 0) return false;
   expert_level_.assign(tokens_.size(), kUnseen);
-  block_level_.assign(nodes_.size(), kUnseen);
+  block_level_.assign(gpus_.size(), kUnseen);
   expert_next_.assign(first_.begin(), first_.end() - 1);
   block_next_.assign(first_at_.begin(), first_at_.end() - 1);
   queue_.clear();
@@ -200,18 +200,18 @@ std::int64_t BlockFlow::reroute(std::int32_t block, std::int64_t amount) {
 
 /// No way is left: the blocks seen are full and everything on them must stay inside.
 void BlockFlow::raise_by_cut() {
-  NodeLoad cut{0, 0};
-  for (std::size_t b = 0; b < nodes_.size(); ++b) {
+  GpuLoad cut{0, 0};
+  for (std::size_t b = 0; b < gpus_.size(); ++b) {
     inside_[b] = block_level_[b] != kUnseen;
     if (!inside_[b]) continue;
-    cut.nodes += nodes_[b];
+    cut.gpus += gpus_[b];
     cut.tokens += fixed_[b];
   }
   for (std::size_t e = 0; e < tokens_.size(); ++e) {
     if (expert_level_[e] != kUnseen) cut.tokens += tokens_[e];
   }
-  BETHANY_CHECK(bound_ < cut, "a cut of {} tokens on {} nodes does not raise {} on {}", cut.tokens,
-                cut.nodes, bound_.tokens, bound_.nodes);
+  BETHANY_CHECK(bound_ < cut, "a cut of {} tokens on {} GPUs does not raise {} on {}", cut.tokens,
+                cut.gpus, bound_.tokens, bound_.gpus);
   raise(cut);
 }
 

@@ -62,7 +62,7 @@ class Brancher {
 
  private:
   /// log2 of the states that are eliminated rather than decided.
-  static constexpr double kEliminated = 14;
+  static constexpr double kEliminated = 20;
 
   static std::int32_t busiest(const Component& part) {
     std::vector<double> weight(static_cast<std::size_t>(part.nodes));

@@ -115,10 +115,14 @@ std::set<Sizes> sizes_to_try(int nodes, std::int32_t least_groups) {
   return all;
 }
 
-/// Whether `a` survives more than `b` at the first number of losses at which they differ.
-bool survives_more(const CoreFamily& a, const CoreFamily& b) { return a.recovery > b.recovery; }
-
 }  // namespace
+
+bool survives_more(const CoreFamily& a, const CoreFamily& b) {
+  if (a.recovery != b.recovery) return a.recovery > b.recovery;
+  const auto least_a = a.sets.front().size();
+  const auto least_b = b.sets.front().size();
+  return least_a != least_b ? least_a > least_b : a.sets.size() < b.sets.size();
+}
 
 int recovery_depth(int nodes) { return std::min(nodes, kRecoveryDepth); }
 

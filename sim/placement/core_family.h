@@ -28,6 +28,10 @@ struct CoreFamily {
   std::string name() const;
 };
 
+/// Whether `a` survives more than `b` at the first number of losses at which their curves differ;
+/// where they agree, more losses for certain, then fewer sets.
+bool survives_more(const CoreFamily& a, const CoreFamily& b);
+
 /// The losses that core families are compared for: k = 1..recovery_depth(nodes).
 int recovery_depth(int nodes);
 
@@ -38,7 +42,7 @@ CoreFamily disjoint_family(int nodes, int slots, std::vector<std::int32_t> sizes
                            std::span<const std::int32_t> domain_of_node);
 
 /// Families of disjoint groups worth comparing for E experts on `nodes` nodes of `slots` slots,
-/// best recovery first (survivals compared from one loss on), ties by name: several numbers of
+/// best recovery first (survives_more()), ties by sizes: several numbers of
 /// groups from ceil(E / slots) on, near-equal and slightly uneven sizes, and some nodes in no
 /// group. Requires: experts <= nodes * slots.
 std::vector<CoreFamily> disjoint_families(int nodes, int slots, int experts,

@@ -16,7 +16,8 @@ constexpr std::size_t kHottest = 4;
 constexpr std::int64_t kMostSpare = 8;
 constexpr std::size_t kFewExperts = 64;
 /// What the descent of one layer may cost, in experts, blocks and edges of flows looked at.
-constexpr std::int64_t kDescentCost = 60'000;
+constexpr std::int64_t kDescentCost = 25'000;
+constexpr std::int64_t kFewestEvaluations = 40;
 
 std::vector<std::int32_t> by_falling_load(std::span<const std::int64_t> loads) {
   std::vector<std::int32_t> order(loads.size());
@@ -30,33 +31,33 @@ std::vector<std::int32_t> by_falling_load(std::span<const std::int64_t> loads) {
 }
 
 int evaluations_for(const LaneBoard& board) {
-  return static_cast<int>(std::max<std::int64_t>(4, kDescentCost / board.size()));
+  return static_cast<int>(std::max(kFewestEvaluations, kDescentCost / board.size()));
 }
 
-NodeLoad mean_of(const LaneLayout& layout, std::span<const std::int64_t> loads) {
-  NodeLoad mean{std::accumulate(loads.begin(), loads.end(), std::int64_t{0}), 0};
-  for (const auto size : layout.block_sizes()) mean.nodes += size;
+GpuLoad mean_of(const LaneLayout& layout, std::span<const std::int64_t> loads) {
+  GpuLoad mean{std::accumulate(loads.begin(), loads.end(), std::int64_t{0}), 0};
+  for (const auto size : layout.block_sizes()) mean.gpus += size;
   return mean;
 }
 
-NodeLoad enough_of(NodeLoad mean) { return {mean.tokens + mean.tokens / kEvenEnough, mean.nodes}; }
+GpuLoad enough_of(GpuLoad mean) { return {mean.tokens + mean.tokens / kEvenEnough, mean.gpus}; }
 
-constexpr NodeLoad kNoLimit{BlockFlow::kMostTokens * 2, 1};
+constexpr GpuLoad kNoLimit{BlockFlow::kMostTokens * 2, 1};
 
 CoreLayer layer_of(const LaneLayout& layout, const LaneBoard& board, std::size_t experts,
-                   NodeLoad maximum, NodeLoad mean) {
-  CoreLayer layer{.hosts = {}, .maximum = maximum, .max_over_mean = 1};
+                   GpuLoad maximum, GpuLoad mean) {
+  CoreLayer layer{.gpus = {}, .maximum = maximum, .max_over_mean = 1};
   layer.max_over_mean = maximum.value() / mean.value();
   for (std::size_t e = 0; e < experts; ++e) {
-    HostSet hosts;
+    GpuSet hosts;
     for (const auto q : board.lanes_of(static_cast<std::int32_t>(e))) {
       for (const auto b : layout.classes[static_cast<std::size_t>(q)].blocks) {
-        const auto& nodes = layout.nodes_of_block[static_cast<std::size_t>(b)];
-        hosts.insert(hosts.end(), nodes.begin(), nodes.end());
+        const auto& gpus = layout.gpus_of_block[static_cast<std::size_t>(b)];
+        hosts.insert(hosts.end(), gpus.begin(), gpus.end());
       }
     }
     std::sort(hosts.begin(), hosts.end());
-    layer.hosts.push_back(std::move(hosts));
+    layer.gpus.push_back(std::move(hosts));
   }
   return layer;
 }
@@ -73,8 +74,8 @@ Extra extra_by_need(std::span<const std::int64_t> loads, const std::vector<std::
     std::int32_t lanes;
     std::int32_t rank;
     bool operator<(const Need& other) const {
-      const NodeLoad mine{tokens, lanes};
-      const NodeLoad its{other.tokens, other.lanes};
+      const GpuLoad mine{tokens, lanes};
+      const GpuLoad its{other.tokens, other.lanes};
       if (mine < its) return true;
       return its < mine ? false : rank > other.rank;
     }
@@ -133,12 +134,12 @@ std::vector<Extra> ways(std::span<const std::int64_t> loads, const std::vector<s
   return distinct;
 }
 
-/// Puts experts on lanes, the hottest first, each on those with the least load per node.
+/// Puts experts on lanes, the hottest first, each on those with the least load per GPU.
 class Filling {
  public:
   Filling(const LaneLayout& layout, std::span<const std::int64_t> loads)
       : layout_(layout), loads_(loads), sizes_(layout.block_sizes()) {
-    for (const auto& lanes : layout.classes) parts_.push_back(1.0 / lanes.nodes);
+    for (const auto& lanes : layout.classes) parts_.push_back(1.0 / lanes.gpus);
   }
 
   void run(const std::vector<std::int32_t>& order, const Extra& extra, LaneBoard& board) {
@@ -146,23 +147,36 @@ class Filling {
     load_.assign(sizes_.size(), 0);
     std::int64_t spare = -static_cast<std::int64_t>(order.size());
     for (const auto& each : layout_.classes) spare += each.core ? each.count : 0;
+    std::int32_t carried = 0;  // lanes that an expert had no use for go to the next
     for (std::size_t i = 0; i < order.size(); ++i) {
       const auto expert = order[i];
+      const std::int32_t more = extra[i] + carried;
       const std::int64_t share =
-          loads_[static_cast<std::size_t>(expert)] / (1 + std::int64_t{extra[i]});
+          loads_[static_cast<std::size_t>(expert)] / (1 + std::int64_t{more});
       const auto first = least_loaded(expert, share, board, true, true);
       BETHANY_CHECK(first >= 0, "no core lane for expert {}", expert);
       put(expert, first, share, board);
-      for (std::int32_t more = 0; more < extra[i]; ++more) {
-        const auto lane = least_loaded(expert, share, board, spare > 0, false);
-        if (lane < 0) break;
-        if (layout_.classes[static_cast<std::size_t>(lane)].core) --spare;
-        put(expert, lane, share, board);
-      }
+      carried = more - put_more(expert, more, share, spare, board);
+    }
+    for (std::size_t i = 0; i < order.size() && carried > 0; ++i) {
+      carried -= put_more(order[i], carried, 0, spare, board);
     }
   }
 
  private:
+  /// Up to `lanes` further lanes for the expert, core ones as long as there are spare ones. Returns
+  /// how many there were.
+  std::int32_t put_more(std::int32_t expert, std::int32_t lanes, std::int64_t share,
+                        std::int64_t& spare, LaneBoard& board) {
+    for (std::int32_t i = 0; i < lanes; ++i) {
+      const auto lane = least_loaded(expert, share, board, spare > 0, false);
+      if (lane < 0) return i;
+      if (layout_.classes[static_cast<std::size_t>(lane)].core) --spare;
+      put(expert, lane, share, board);
+    }
+    return lanes;
+  }
+
   std::int32_t least_loaded(std::int32_t expert, std::int64_t share, const LaneBoard& board,
                             bool core, bool only_core) const {
     std::int32_t best = -1;
@@ -187,21 +201,21 @@ class Filling {
     const auto& lanes = layout_.classes[static_cast<std::size_t>(lane)];
     for (const auto b : lanes.blocks) {
       load_[static_cast<std::size_t>(b)] +=
-          static_cast<double>(share) * sizes_[static_cast<std::size_t>(b)] / lanes.nodes;
+          static_cast<double>(share) * sizes_[static_cast<std::size_t>(b)] / lanes.gpus;
     }
   }
 
   const LaneLayout& layout_;
   std::span<const std::int64_t> loads_;
   std::vector<std::int32_t> sizes_;
-  std::vector<double> parts_;  // by class: of a node, of its nodes
+  std::vector<double> parts_;  // by class: of a GPU, of its GPUs
   std::vector<double> load_;   // by block
 };
 
 /// Gives up lanes without which the maximum stays at most `most`, the coldest experts' first.
-void drop_lanes(const LaneLayout& layout, const std::vector<std::int32_t>& order, NodeLoad most,
+void drop_lanes(const LaneLayout& layout, const std::vector<std::int32_t>& order, GpuLoad most,
                 LaneBoard& board) {
-  const NodeLoad above{most.tokens + 1, most.nodes};
+  const GpuLoad above{most.tokens + 1, most.gpus};
   for (auto expert = order.rbegin(); expert != order.rend(); ++expert) {
     auto lanes = board.lanes_of(*expert);
     std::sort(lanes.begin(), lanes.end(), std::greater<>());  // those outside the cores first
@@ -218,135 +232,122 @@ void drop_lanes(const LaneLayout& layout, const std::vector<std::int32_t>& order
   }
 }
 
-/// The core lanes of a layer whose counts are given, the hottest first: each to the set with the
-/// least load per node that its count allows and that leaves the others a set of theirs.
+/// The core lanes of a layer whose counts are given, the hottest first: each to the lane with the
+/// least load per GPU that its count allows and that leaves the others a lane of theirs.
 class BoundedCores {
  public:
-  BoundedCores(int slots, const CoreFamily& family, std::span<const std::int64_t> loads,
+  /// `lanes` ascend by size.
+  BoundedCores(std::span<const GpuLanes> lanes, std::span<const std::int64_t> loads,
                std::span<const std::int32_t> replicas)
-      : family_(family),
-        loads_(loads),
-        replicas_(replicas),
-        taken(family.lanes.size(), 0),
-        slots_(slots),
-        load_(family.lanes.size(), 0) {}
+      : lanes_(lanes), loads_(loads), replicas_(replicas) {}
 
-  /// The lane of each expert.
-  std::vector<std::int32_t> run(const std::vector<std::int32_t>& order) {
-    std::vector<std::int32_t> lane_of(order.size());
+  struct Result {
+    std::vector<std::int32_t> lane_of;  // by expert
+    std::vector<std::int32_t> taken;    // by lane
+  };
+
+  Result run(const std::vector<std::int32_t>& order) {
+    Result result{std::vector<std::int32_t>(order.size()),
+                  std::vector<std::int32_t>(lanes_.size())};
+    std::vector<double> load(lanes_.size());
     waiting_ = order;
     std::sort(waiting_.begin(), waiting_.end(), [&](std::int32_t a, std::int32_t b) {
       return std::pair(count(a), a) < std::pair(count(b), b);
     });
     for (const auto expert : order) {
       waiting_.erase(std::find(waiting_.begin(), waiting_.end(), expert));
-      std::size_t best = family_.lanes.size();
-      double least = 0;
-      for (std::size_t i = 0; i < family_.lanes.size(); ++i) {
-        const auto size = static_cast<std::int32_t>(family_.lanes[i].nodes.size());
-        if (size > count(expert) || taken[i] == slots_) continue;
-        const double share = core_share(expert, size);
-        const double load = (load_[i] + share) / size;
-        if (best < family_.lanes.size() && load >= least) continue;
-        ++taken[i];
-        const bool fits = others_fit();
-        --taken[i];
-        if (!fits) continue;
-        best = i;
-        least = load;
+      const double share = static_cast<double>(loads_[static_cast<std::size_t>(expert)]) /
+                           static_cast<double>(count(expert));
+      std::size_t best = lanes_.size();
+      bool fits = false;
+      for (std::size_t i = 0; i < lanes_.size() && size(i) <= count(expert); ++i) {
+        if (result.taken[i] == lanes_[i].count) continue;
+        if (i > 0 && fits && size(i) == size(i - 1) && load[i] >= load[best]) continue;
+        // Whether the others fit depends on the size alone.
+        ++result.taken[i];
+        fits = others_fit(result.taken);
+        --result.taken[i];
+        if (fits && (best == lanes_.size() || load[i] < load[best])) best = i;
       }
-      BETHANY_CHECK(best < family_.lanes.size(), "no core for expert {}", expert);
-      ++taken[best];
-      load_[best] +=
-          core_share(expert, static_cast<std::int32_t>(family_.lanes[best].nodes.size()));
-      lane_of[static_cast<std::size_t>(expert)] = static_cast<std::int32_t>(best);
+      BETHANY_CHECK(best < lanes_.size(), "no core for expert {}", expert);
+      ++result.taken[best];
+      load[best] += share;
+      result.lane_of[static_cast<std::size_t>(expert)] = static_cast<std::int32_t>(best);
     }
-    return lane_of;
+    return result;
   }
 
  private:
   std::int32_t count(std::int32_t expert) const {
     return replicas_[static_cast<std::size_t>(expert)];
   }
-  double core_share(std::int32_t expert, std::int32_t size) const {
-    return static_cast<double>(loads_[static_cast<std::size_t>(expert)]) * size / count(expert);
+  std::int32_t size(std::size_t lane) const {
+    return static_cast<std::int32_t>(lanes_[lane].gpus.size());
   }
-  /// Sets ascend by size and experts by count, so filling both in order decides it.
-  bool others_fit() const {
+  /// Lanes ascend by size and experts by count, so filling both in order decides it.
+  bool others_fit(const std::vector<std::int32_t>& taken) const {
     std::size_t i = 0;
-    std::int32_t used = taken.empty() ? 0 : taken[0];
+    std::int32_t used = taken[0];
     for (const auto expert : waiting_) {
-      while (i < taken.size() && used == slots_) {
-        ++i;
-        used = i < taken.size() ? taken[i] : 0;
+      while (used == lanes_[i].count) {
+        if (++i == taken.size()) return false;
+        used = taken[i];
       }
-      if (i == taken.size() ||
-          static_cast<std::int32_t>(family_.lanes[i].nodes.size()) > count(expert)) {
-        return false;
-      }
+      if (size(i) > count(expert)) return false;
       ++used;
     }
     return true;
   }
 
-  const CoreFamily& family_;
+  std::span<const GpuLanes> lanes_;
   std::span<const std::int64_t> loads_;
   std::span<const std::int32_t> replicas_;
-
- public:
-  std::vector<std::int32_t> taken;  // lanes in use, by set
-
- private:
-  std::int32_t slots_;
-  std::vector<double> load_;
   std::vector<std::int32_t> waiting_;  // experts without a core, by count
 };
 
-/// The replicas beyond the cores: those of the expert with the most first, each on the node with
-/// the most room, ties to the least loaded (then lowest) one, so that none is left without a node.
-void put_beyond_cores(const LaneLayout& layout, const CoreFamily& family,
+/// The replicas beyond the cores: those of the expert with the most first, each on the GPU with the
+/// most room, ties to the least loaded (then lowest) one, so that none is left without a GPU.
+void put_beyond_cores(const LaneLayout& layout, std::span<const GpuLanes> cores,
                       std::span<const std::int64_t> loads, std::span<const std::int32_t> replicas,
                       const std::vector<std::int32_t>& order, LaneBoard& board) {
-  const auto nodes = layout.nodes_of_block.size();
-  std::vector<double> load(nodes, 0);
+  std::vector<double> load(layout.gpus_of_block.size());
   const auto share = [&](std::int32_t e) {
     return static_cast<double>(loads[static_cast<std::size_t>(e)]) /
            replicas[static_cast<std::size_t>(e)];
   };
   std::vector<std::int32_t> left(replicas.begin(), replicas.end());
   for (const auto e : order) {
-    const auto& core = family.lanes[static_cast<std::size_t>(board.lanes_of(e).front())].nodes;
-    for (const auto node : core) load[static_cast<std::size_t>(node)] += share(e);
+    const auto& core = cores[static_cast<std::size_t>(board.lanes_of(e).front())].gpus;
+    for (const auto gpu : core) load[static_cast<std::size_t>(gpu)] += share(e);
     left[static_cast<std::size_t>(e)] -= static_cast<std::int32_t>(core.size());
   }
   auto by_left = order;
   std::stable_sort(by_left.begin(), by_left.end(), [&](std::int32_t a, std::int32_t b) {
     return left[static_cast<std::size_t>(a)] > left[static_cast<std::size_t>(b)];
   });
-  std::vector<std::int32_t> lanes(layout.classes.size() - family.lanes.size());
+  const auto gpu_of = [&](std::int32_t lane) {
+    return static_cast<std::size_t>(layout.classes[static_cast<std::size_t>(lane)].blocks.front());
+  };
+  std::vector<std::int32_t> lanes;
   for (const auto e : by_left) {
     const auto want = static_cast<std::size_t>(left[static_cast<std::size_t>(e)]);
     if (want == 0) break;
     lanes.clear();
-    for (std::size_t q = family.lanes.size(); q < layout.classes.size(); ++q) {
+    for (std::size_t q = cores.size(); q < layout.classes.size(); ++q) {
       const auto lane = static_cast<std::int32_t>(q);
       if (board.free_lanes(lane) > 0 && !board.touches(e, lane)) lanes.push_back(lane);
     }
-    const auto node_of = [&](std::int32_t lane) {
-      return static_cast<std::size_t>(
-          layout.classes[static_cast<std::size_t>(lane)].blocks.front());
-    };
     const auto middle = lanes.begin() + static_cast<std::ptrdiff_t>(std::min(want, lanes.size()));
     std::partial_sort(lanes.begin(), middle, lanes.end(), [&](std::int32_t a, std::int32_t b) {
       if (board.free_lanes(a) != board.free_lanes(b)) {
         return board.free_lanes(a) > board.free_lanes(b);
       }
-      if (load[node_of(a)] != load[node_of(b)]) return load[node_of(a)] < load[node_of(b)];
+      if (load[gpu_of(a)] != load[gpu_of(b)]) return load[gpu_of(a)] < load[gpu_of(b)];
       return a < b;
     });
     for (auto lane = lanes.begin(); lane != middle; ++lane) {
       board.put(e, *lane);
-      load[node_of(*lane)] += share(e);
+      load[gpu_of(*lane)] += share(e);
     }
   }
 }
@@ -369,8 +370,8 @@ std::vector<std::int64_t> scaled_loads(std::span<const std::int64_t> loads) {
 CoreLayer free_core_layer(const LaneLayout& layout, std::span<const std::int64_t> loads,
                           bool drop) {
   const auto order = by_falling_load(loads);
-  const NodeLoad mean = mean_of(layout, loads);
-  const NodeLoad enough = enough_of(mean);
+  const GpuLoad mean = mean_of(layout, loads);
+  const GpuLoad enough = enough_of(mean);
   std::int64_t lanes = 0;
   std::int32_t most_each = -1;
   for (const auto& each : layout.classes) {
@@ -381,7 +382,7 @@ CoreLayer free_core_layer(const LaneLayout& layout, std::span<const std::int64_t
   LaneBoard board(layout, loads);
   LaneBoard best(layout, loads);
   Filling filling(layout, loads);
-  NodeLoad least = kNoLimit;
+  GpuLoad least = kNoLimit;
   int evaluations = 0;
   for (const auto& extra : ways(loads, order, spare, most_each)) {
     filling.run(order, extra, board);
@@ -398,18 +399,18 @@ CoreLayer free_core_layer(const LaneLayout& layout, std::span<const std::int64_t
   return layer_of(layout, best, loads.size(), least, mean);
 }
 
-CoreLayer bounded_core_layer(int nodes, int slots, const CoreFamily& family,
+CoreLayer bounded_core_layer(const PlacementShape& shape, const CoreFamily& family,
                              std::span<const std::int64_t> loads,
                              std::span<const std::int32_t> replicas) {
   const auto order = by_falling_load(loads);
-  BoundedCores cores(slots, family, loads, replicas);
-  const auto lane_of = cores.run(order);
-  const auto layout = lanes_of_nodes(nodes, slots, family, cores.taken);
+  const auto lanes = gpu_lanes(shape, family);
+  const auto cores = BoundedCores(lanes, loads, replicas).run(order);
+  const auto layout = lanes_in_use(shape, lanes, cores.taken);
   LaneBoard board(layout, loads);
-  for (const auto e : order) board.put(e, lane_of[static_cast<std::size_t>(e)]);
-  put_beyond_cores(layout, family, loads, replicas, order, board);
-  const NodeLoad mean = mean_of(layout, loads);
-  const NodeLoad enough = enough_of(mean);
+  for (const auto e : order) board.put(e, cores.lane_of[static_cast<std::size_t>(e)]);
+  put_beyond_cores(layout, lanes, loads, replicas, order, board);
+  const GpuLoad mean = mean_of(layout, loads);
+  const GpuLoad enough = enough_of(mean);
   int evaluations = evaluations_for(board);
   auto maximum = board.maximum(enough, kNoLimit);
   maximum = board.descend(enough, maximum, true, evaluations);

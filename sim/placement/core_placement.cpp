@@ -10,26 +10,30 @@
 namespace bethany {
 namespace {
 
-/// Puts the replicas that the hosts leave over into vacant slots as further copies, each on the
-/// emptiest node, ties to the lowest.
+/// Puts the replicas that the plan leaves over into vacant slots as further copies, each on the
+/// emptiest GPU, ties to the lowest.
 void put_copies(const PlacementShape& shape, std::span<const std::int32_t> replicas,
                 const CoreLayer& layer, std::vector<std::int32_t>& rows) {
-  const auto slots = static_cast<std::size_t>(shape.slots_per_node());
-  std::vector<std::vector<std::int32_t>> nodes_with(slots + 1);  // by vacant slots, descending
-  for (int node = shape.nodes - 1; node >= 0; --node) {
-    const auto row = rows.begin() + static_cast<std::ptrdiff_t>(std::size_t(node) * slots);
-    const auto vacant = std::count(row, row + static_cast<std::ptrdiff_t>(slots), kVacant);
-    nodes_with[static_cast<std::size_t>(vacant)].push_back(node);
+  const auto slots = static_cast<std::size_t>(shape.slots_per_gpu);
+  const auto row_of = [&](std::int32_t gpu) {
+    return rows.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(gpu) * slots);
+  };
+  const auto end_of = [&](std::int32_t gpu) { return row_of(gpu) + shape.slots_per_gpu; };
+  std::vector<std::vector<std::int32_t>> gpus_with(slots + 1);  // by vacant slots, descending
+  for (int gpu = shape.ranks() - 1; gpu >= 0; --gpu) {
+    gpus_with[static_cast<std::size_t>(std::count(row_of(gpu), end_of(gpu), kVacant))].push_back(
+        gpu);
   }
   std::size_t vacant = slots;
   for (std::size_t e = 0; e < replicas.size(); ++e) {
-    for (auto left = replicas[e] - static_cast<std::int32_t>(layer.hosts[e].size()); left > 0;
+    for (auto left = replicas[e] - static_cast<std::int32_t>(layer.gpus[e].size()); left > 0;
          --left) {
-      while (nodes_with[vacant].empty()) --vacant;
-      const auto node = static_cast<std::size_t>(nodes_with[vacant].back());
-      nodes_with[vacant].pop_back();
-      rows[node * slots + slots - vacant] = static_cast<std::int32_t>(e);
-      nodes_with[vacant - 1].push_back(static_cast<std::int32_t>(node));
+      while (gpus_with[vacant].empty()) --vacant;
+      const auto gpu = gpus_with[vacant].back();
+      gpus_with[vacant].pop_back();
+      *std::find(row_of(gpu), end_of(gpu), kVacant) = static_cast<std::int32_t>(e);
+      std::sort(row_of(gpu), std::find(row_of(gpu), end_of(gpu), kVacant));
+      gpus_with[vacant - 1].push_back(gpu);
     }
   }
 }
@@ -44,6 +48,7 @@ class CoreHosts final : public Placement {
   Capabilities capabilities() const override {
     return {.gives = {kAnyNodeCount, kDomainPlan}, .needs = {}};
   }
+  bool decides_gpus() const override { return true; }
 
   std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,
                                                             std::span<const std::int32_t> replicas,

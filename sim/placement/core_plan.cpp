@@ -36,7 +36,7 @@ ScaledLoads all_scaled(const LoadMatrix& loads) {
 std::optional<CorePlan> plan_on(const PlacementShape& shape, const ScaledLoads& loads,
                                 const CoreFamily& family, const CoreOptions& options,
                                 std::optional<double> limit) {
-  const auto layout = lanes_of_family(shape.nodes, shape.slots_per_node(), family);
+  const auto layout = lanes_in_blocks(shape, gpu_lanes(shape, family));
   CorePlan plan{.family = family, .layers = {}, .worst_max_over_mean = 1};
   plan.layers.resize(loads.size());
   for (const int layer : most_skewed_first(loads)) {
@@ -63,22 +63,29 @@ std::vector<double> hardest_layer(const PlacementShape& shape, const ScaledLoads
 }
 
 /// The choice when no family is within kCoreBalance of what the hardest layer allows: then the best
-/// worst layer decides what is near enough.
+/// worst layer decides what is near enough. Begins with the family that promises most, so that the
+/// others are given up soon.
 CorePlan best_of_all(const PlacementShape& shape, const ScaledLoads& loads,
-                     const std::vector<CoreFamily>& families, const CoreOptions& options) {
+                     const std::vector<CoreFamily>& families, const std::vector<double>& hardest,
+                     const CoreOptions& options) {
+  const auto promising =
+      static_cast<std::size_t>(std::min_element(hardest.begin(), hardest.end()) - hardest.begin());
+  auto first = *plan_on(shape, loads, families[promising], options, {});
+  double limit = first.worst_max_over_mean * kCoreBalance;
   std::vector<CorePlan> plans;
-  std::optional<double> limit;
-  for (const auto& family : families) {
-    auto plan = plan_on(shape, loads, family, options, limit);
+  for (std::size_t i = 0; i < families.size(); ++i) {
+    if (i == promising) {
+      plans.push_back(std::move(first));
+      continue;
+    }
+    if (i < hardest.size() && hardest[i] > limit) continue;
+    auto plan = plan_on(shape, loads, families[i], options, limit);
     if (!plan) continue;
-    const double mine = plan->worst_max_over_mean * kCoreBalance;
-    limit = std::min(limit.value_or(mine), mine);
+    limit = std::min(limit, plan->worst_max_over_mean * kCoreBalance);
     plans.push_back(std::move(*plan));
   }
-  BETHANY_CHECK(!plans.empty(), "no core family for {} experts on {} nodes", shape.experts,
-                shape.nodes);
   return std::move(*std::find_if(plans.begin(), plans.end(), [&](const CorePlan& plan) {
-    return plan.worst_max_over_mean <= *limit;
+    return plan.worst_max_over_mean <= limit;
   }));
 }
 
@@ -88,34 +95,36 @@ ReplicaRows CorePlan::replicas() const {
   ReplicaRows rows;
   for (const auto& layer : layers) {
     rows.emplace_back();
-    for (const auto& hosts : layer.hosts) {
-      rows.back().push_back(static_cast<std::int32_t>(hosts.size()));
+    for (const auto& gpus : layer.gpus) {
+      rows.back().push_back(static_cast<std::int32_t>(gpus.size()));
     }
   }
   return rows;
 }
 
 LayerRows CorePlan::rows(const PlacementShape& shape) const {
-  const auto slots = static_cast<std::size_t>(shape.slots_per_node());
+  const auto slots = static_cast<std::size_t>(shape.slots_per_gpu);
   LayerRows rows;
-  std::vector<std::size_t> used(static_cast<std::size_t>(shape.nodes));
+  std::vector<std::size_t> used(static_cast<std::size_t>(shape.ranks()));
   for (const auto& layer : layers) {
     rows.emplace_back(static_cast<std::size_t>(shape.slots()), kVacant);
     std::fill(used.begin(), used.end(), 0);
-    for (std::size_t e = 0; e < layer.hosts.size(); ++e) {
-      for (const auto node : layer.hosts[e]) {
-        const auto n = static_cast<std::size_t>(node);
-        BETHANY_CHECK(used[n] < slots, "more experts than slots on node {}", node);
-        rows.back()[n * slots + used[n]++] = static_cast<std::int32_t>(e);
+    for (std::size_t e = 0; e < layer.gpus.size(); ++e) {
+      for (const auto gpu : layer.gpus[e]) {
+        const auto g = static_cast<std::size_t>(gpu);
+        BETHANY_CHECK(used[g] < slots, "more experts than slots on GPU {}", gpu);
+        rows.back()[g * slots + used[g]++] = static_cast<std::int32_t>(e);
       }
     }
   }
   return rows;
 }
 
-std::vector<CoreFamily> core_families(const PlacementShape& shape) {
+std::vector<CoreFamily> core_families(const PlacementShape& shape, Overlaps overlaps) {
   auto families =
       disjoint_families(shape.nodes, shape.slots_per_node(), shape.experts, shape.domain_of_node);
+  for (auto& family : overlapping_families(shape, overlaps)) families.push_back(std::move(family));
+  std::stable_sort(families.begin(), families.end(), survives_more);
   const auto least = static_cast<std::size_t>(shape.effective_fault_threshold());
   const auto keeps = [&](const CoreFamily& family) { return family.sets.front().size() >= least; };
   if (std::any_of(families.begin(), families.end(), keeps)) {
@@ -146,7 +155,7 @@ CorePlan core_plan(const PlacementShape& shape, const LoadMatrix& loads,
     auto plan = plan_on(shape, scaled, families[i], options, limit);
     if (plan) return std::move(*plan);
   }
-  return best_of_all(shape, scaled, families, options);
+  return best_of_all(shape, scaled, families, hardest, options);
 }
 
 CorePlan bounded_core_plan(const PlacementShape& shape, const LoadMatrix& loads,
@@ -157,7 +166,7 @@ CorePlan bounded_core_plan(const PlacementShape& shape, const LoadMatrix& loads,
   CorePlan plan{.family = family, .layers = {}, .worst_max_over_mean = 1};
   for (std::size_t l = 0; l < replicas.size(); ++l) {
     plan.layers.push_back(bounded_core_layer(
-        shape.nodes, slots, family, scaled_loads(loads.row(static_cast<int>(l))), replicas[l]));
+        shape, family, scaled_loads(loads.row(static_cast<int>(l))), replicas[l]));
     plan.worst_max_over_mean = std::max(plan.worst_max_over_mean, plan.layers.back().max_over_mean);
   }
   return plan;

@@ -7,6 +7,7 @@
 
 #include "sim/placement/core_family.h"
 #include "sim/placement/core_layer.h"
+#include "sim/placement/overlapping_family.h"
 #include "sim/placement/parts.h"
 
 namespace bethany {
@@ -16,28 +17,29 @@ namespace bethany {
 constexpr double kCoreBalance = 1.10;
 
 struct CoreOptions {
-  /// Give up hosts without which the balance stays: fewer replicas, so less gradient traffic, but
-  /// less room for loads that drift.
+  /// Give up hosts without which the balance stays: less gradient traffic now, a worse balance
+  /// once loads have drifted.
   bool drop = false;
 };
 
-/// The hosts of all layers on one family.
+/// Where all layers' experts are, on one family.
 struct CorePlan {
   CoreFamily family;
   std::vector<CoreLayer> layers;
-  /// Over the layers, of nodes, with the best split.
+  /// Over the layers, of GPUs, with the best split.
   double worst_max_over_mean = 1;
 
   ReplicaRows replicas() const;
-  /// The experts of every node, vacant slots last. Requires: nodes and slots of the shape it was
-  /// made for.
+  /// The experts of every node, GPU after GPU, vacant slots of a GPU last. Requires: the shape it
+  /// was made for.
   LayerRows rows(const PlacementShape& shape) const;
 };
 
-/// The families that core plans for the shape may use, best recovery first. Those that guarantee
-/// the shape's effective fault threshold, if there are any; else all.
-/// Requires: shape.experts <= shape.slots().
-std::vector<CoreFamily> core_families(const PlacementShape& shape);
+/// The families that core plans for the shape may use, best recovery first: disjoint groups and
+/// overlapping sets. Those that guarantee the shape's effective fault threshold, if there are any;
+/// else all. Requires: shape.experts <= shape.slots().
+std::vector<CoreFamily> core_families(const PlacementShape& shape,
+                                      Overlaps overlaps = Overlaps::quick);
 
 /// The plan of all layers on a given family. Stops after a layer whose max/mean passes `limit`:
 /// then empty. Requires: the family's lanes hold the experts.
@@ -51,7 +53,7 @@ std::optional<CorePlan> core_plan_on(const PlacementShape& shape, const LoadMatr
 CorePlan core_plan(const PlacementShape& shape, const LoadMatrix& loads,
                    const CoreOptions& options);
 
-/// The plan with at most replicas[layer][e] hosts for expert e, on the cores that these counts
+/// The plan with at most replicas[layer][e] GPUs for expert e, on the cores that these counts
 /// allow (core_sizes_of_counts()). Requires: refuse_replicas() accepts every row.
 CorePlan bounded_core_plan(const PlacementShape& shape, const LoadMatrix& loads,
                            std::span<const std::vector<std::int32_t>> replicas);

@@ -259,18 +259,20 @@ class States {
   std::size_t size() const { return keys_.size(); }
   const Key& key(std::size_t state) const { return keys_[state]; }
   const T* row(std::size_t state) const { return values_.data() + state * row_; }
-  /// The lowest degree that may be present.
+  /// The degrees that may be present.
   int low(std::size_t state) const { return low_[state]; }
+  int high(std::size_t state) const { return high_[state]; }
 
   void clear() {
     keys_.clear();
     low_.clear();
+    high_.clear();
     values_.clear();
     places_.assign(64, kNone);
   }
 
-  /// The row of the state, zero when it is new.
-  T* at(const Key& key, int low) {
+  /// The row of the state, zero when it is new, for degrees low..high to be added.
+  T* at(const Key& key, int low, int high) {
     if (2 * keys_.size() >= places_.size()) grow();
     std::size_t place = key.hash() & (places_.size() - 1);
     while (places_[place] != kNone && !(keys_[places_[place]] == key)) {
@@ -280,10 +282,12 @@ class States {
       places_[place] = static_cast<std::uint32_t>(keys_.size());
       keys_.push_back(key);
       low_.push_back(low);
+      high_.push_back(high);
       values_.resize(values_.size() + row_);
     }
     const std::size_t state = places_[place];
     low_[state] = std::min(low_[state], low);
+    high_[state] = std::max(high_[state], high);
     return values_.data() + state * row_;
   }
 
@@ -302,17 +306,29 @@ class States {
   std::size_t row_;
   std::vector<Key> keys_;
   std::vector<int> low_;
+  std::vector<int> high_;
   std::vector<T> values_;
   std::vector<std::uint32_t> places_;
 };
 
-/// target += source · weight, up to degree_max.
+/// Degrees of one polynomial that may be present.
+struct Degrees {
+  int low = 0;
+  int high = 0;
+};
+
+/// target += source · weight · x^shift, up to degree_max.
 template <class T>
-void add_product(T* target, const T* source, int low, const std::vector<T>& weight, int shift,
+void add_product(T* target, const T* source, Degrees of, const std::vector<T>& weight, int shift,
                  int degree_max) {
   for (std::size_t j = 0; j < weight.size(); ++j) {
     const int by = shift + static_cast<int>(j);
-    for (int k = low; k + by <= degree_max; ++k) target[k + by] += source[k] * weight[j];
+    const int end = std::min(of.high, degree_max - by);
+    if (weight[j] == T{1}) {
+      for (int k = of.low; k <= end; ++k) target[k + by] += source[k];
+    } else {
+      for (int k = of.low; k <= end; ++k) target[k + by] += source[k] * weight[j];
+    }
   }
 }
 
@@ -330,7 +346,7 @@ std::optional<Outcome<T>> eliminate(const CellGraph& graph,
   const auto row = static_cast<std::size_t>(degree_max) + 1;
   States<T> states(row);
   States<T> next(row);
-  *states.at({}, 0) = 1;
+  *states.at({}, 0, 0) = 1;
   std::vector<T> fatal(row);
   std::vector<T> fatal_after(row);
   Frontier frontier(graph);
@@ -340,21 +356,27 @@ std::optional<Outcome<T>> eliminate(const CellGraph& graph,
     const auto& weight = weights[static_cast<std::size_t>(cell)];
     const std::vector<T> lost{weight.lost};
     const auto terms = static_cast<std::int64_t>(weight.alive.size()) + 1;
+    const int growth = static_cast<int>(weight.alive.size()) - 1;
     next.clear();
     fatal_after.assign(row, T{});
-    add_product(fatal_after.data(), fatal.data(), 0, weight.alive, 0, degree_max);
-    add_product(fatal_after.data(), fatal.data(), 0, lost, weight.lost_degree, degree_max);
+    const Degrees all{0, degree_max};
+    add_product(fatal_after.data(), fatal.data(), all, weight.alive, 0, degree_max);
+    add_product(fatal_after.data(), fatal.data(), all, lost, weight.lost_degree, degree_max);
     for (std::size_t state = 0; state < states.size(); ++state) {
-      const int low = states.low(state);
-      if (!budget.spend(32 + terms * (degree_max - low + 1))) return std::nullopt;
+      const Degrees of{states.low(state), states.high(state)};
+      if (!budget.spend(32 + terms * (of.high - of.low + 1))) return std::nullopt;
       const Key alive = frontier.reduced(states.key(state).without(frontier.hit));
-      add_product(next.at(alive, low), states.row(state), low, weight.alive, 0, degree_max);
-      if (low + weight.lost_degree > degree_max) continue;
+      T* target = next.at(alive, of.low, std::min(of.high + growth, degree_max));
+      add_product(target, states.row(state), of, weight.alive, 0, degree_max);
+      const int low = of.low + weight.lost_degree;
+      if (low > degree_max) continue;
       const Key after = states.key(state) | frontier.opened;
-      T* target = (after & frontier.closing).any()
-                      ? fatal_after.data()
-                      : next.at(frontier.reduced(after), low + weight.lost_degree);
-      add_product(target, states.row(state), low, lost, weight.lost_degree, degree_max);
+      target = fatal_after.data();
+      if (!(after & frontier.closing).any()) {
+        target = next.at(frontier.reduced(after), low,
+                         std::min(of.high + weight.lost_degree, degree_max));
+      }
+      add_product(target, states.row(state), of, lost, weight.lost_degree, degree_max);
     }
     if (next.size() * row > kMostCoefficients) return std::nullopt;
     std::swap(states, next);

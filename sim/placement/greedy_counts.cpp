@@ -73,15 +73,34 @@ void hand_out(std::span<const std::int64_t> loads, std::int64_t slots, std::int6
     }
     able.resize(kept);
   }
-  // Those with load / j >= total / extra are at most `extra`, so all of them are given.
-  std::int64_t left = extra;
+  // Those with load / j >= total / extra are at most `extra`, so all of them are given; and for any
+  // smaller bound that at most `extra` reach. A share is cut by half a quotient on average.
+  const auto remaining = static_cast<Wide>(able.size());
+  const auto sure = [&](std::size_t e, Wide shares, Wide of) {
+    const auto share = static_cast<std::int64_t>(static_cast<Wide>(loads[e]) * shares / of);
+    return std::max<std::int64_t>(share - (minimum - 1), 0);
+  };
+  Wide shares = 5 * static_cast<Wide>(extra) + 2 * remaining;
+  Wide of = 5 * total;
+  const auto left_after = [&] {
+    std::int64_t left = extra;
+    for (const std::int32_t expert : able) {
+      const auto e = static_cast<std::size_t>(expert);
+      const std::int64_t more = sure(e, shares, of);
+      left -= more;
+      counts[e] = static_cast<std::int32_t>(minimum + more);
+    }
+    return left;
+  };
+  std::int64_t left = left_after();
+  if (left < 0) {
+    shares = static_cast<Wide>(extra);
+    of = total;
+    left = left_after();
+  }
   heap.clear();
   for (const std::int32_t expert : able) {
     const auto e = static_cast<std::size_t>(expert);
-    const auto sure = static_cast<std::int64_t>(static_cast<Wide>(loads[e]) * extra / total);
-    const std::int64_t more = std::max<std::int64_t>(sure - (minimum - 1), 0);
-    counts[e] += static_cast<std::int32_t>(more);
-    left -= more;
     heap.push_back(key_of<Key>(loads[e], counts[e], expert));
   }
   for (std::size_t at = heap.size() / 2; at-- > 0;) sift_down(heap, at);

@@ -8,62 +8,78 @@
 namespace bethany {
 namespace {
 
-/// Nodes outside all groups are looked at in at most this many blocks.
+/// GPUs outside all groups are looked at in at most this many blocks.
 constexpr std::int32_t kOutsideBlocks = 64;
 /// Exchanges looked at for each step of the descent, and those that are then tried.
 constexpr std::size_t kLookedAt = 1024;
 constexpr std::size_t kTried = 48;
 
-/// Which lanes each node is part of.
-std::vector<std::vector<std::int32_t>> lanes_by_node(int nodes, const CoreFamily& family) {
-  std::vector<std::vector<std::int32_t>> result(static_cast<std::size_t>(nodes));
-  for (std::size_t i = 0; i < family.lanes.size(); ++i) {
-    for (const auto node : family.lanes[i].nodes) {
-      result[static_cast<std::size_t>(node)].push_back(static_cast<std::int32_t>(i));
+/// Which lanes each GPU is part of.
+std::vector<std::vector<std::int32_t>> lanes_by_gpu(int gpus, std::span<const GpuLanes> lanes) {
+  std::vector<std::vector<std::int32_t>> result(static_cast<std::size_t>(gpus));
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    for (const auto gpu : lanes[i].gpus) {
+      result[static_cast<std::size_t>(gpu)].push_back(static_cast<std::int32_t>(i));
     }
   }
   return result;
 }
 
-LaneClass single_block(std::int32_t block, std::size_t nodes, std::int32_t count) {
+LaneClass core_class(const GpuLanes& lanes, std::int32_t count) {
+  return {.blocks = {},
+          .gpus = static_cast<std::int32_t>(lanes.gpus.size()),
+          .count = count,
+          .core = true};
+}
+
+LaneClass single_block(std::int32_t block, std::size_t gpus, std::int32_t count) {
   return {
-      .blocks = {block}, .nodes = static_cast<std::int32_t>(nodes), .count = count, .core = false};
+      .blocks = {block}, .gpus = static_cast<std::int32_t>(gpus), .count = count, .core = false};
 }
 
 }  // namespace
 
 std::vector<std::int32_t> LaneLayout::block_sizes() const {
   std::vector<std::int32_t> sizes;
-  for (const auto& nodes : nodes_of_block) sizes.push_back(static_cast<std::int32_t>(nodes.size()));
+  for (const auto& gpus : gpus_of_block) sizes.push_back(static_cast<std::int32_t>(gpus.size()));
   return sizes;
 }
 
-LaneLayout lanes_of_family(int nodes, int slots, const CoreFamily& family) {
-  LaneLayout layout;
-  std::map<std::vector<std::int32_t>, HostSet> alike;
-  const auto by_node = lanes_by_node(nodes, family);
-  for (int node = 0; node < nodes; ++node)
-    alike[by_node[static_cast<std::size_t>(node)]].push_back(node);
-  for (const auto& lanes : family.lanes) {
-    layout.classes.push_back({.blocks = {},
-                              .nodes = static_cast<std::int32_t>(lanes.nodes.size()),
-                              .count = lanes.count,
-                              .core = true});
+std::vector<GpuLanes> gpu_lanes(const PlacementShape& shape, const CoreFamily& family) {
+  std::vector<GpuLanes> lanes;
+  for (const auto& of_nodes : family.lanes) {
+    for (int gpu = 0; gpu < shape.gpus_per_node; ++gpu) {
+      lanes.push_back({{}, shape.gpus_per_node == 1 ? of_nodes.count : shape.slots_per_gpu});
+      for (const auto node : of_nodes.nodes) {
+        lanes.back().gpus.push_back(node * shape.gpus_per_node + gpu);
+      }
+    }
   }
-  const auto add_block = [&](HostSet block, const std::vector<std::int32_t>& lanes) {
-    const auto id = static_cast<std::int32_t>(layout.nodes_of_block.size());
-    std::int32_t left = slots;
-    for (const auto i : lanes) {
+  return lanes;
+}
+
+LaneLayout lanes_in_blocks(const PlacementShape& shape, std::span<const GpuLanes> lanes) {
+  LaneLayout layout;
+  std::map<std::vector<std::int32_t>, GpuSet> alike;
+  const auto by_gpu = lanes_by_gpu(shape.ranks(), lanes);
+  for (int gpu = 0; gpu < shape.ranks(); ++gpu) {
+    alike[by_gpu[static_cast<std::size_t>(gpu)]].push_back(gpu);
+  }
+  for (const auto& each : lanes) layout.classes.push_back(core_class(each, each.count));
+  const auto add_block = [&](GpuSet block, const std::vector<std::int32_t>& through) {
+    const auto id = static_cast<std::int32_t>(layout.gpus_of_block.size());
+    std::int32_t left = shape.slots_per_gpu;
+    for (const auto i : through) {
       layout.classes[static_cast<std::size_t>(i)].blocks.push_back(id);
       left -= layout.classes[static_cast<std::size_t>(i)].count;
     }
-    BETHANY_CHECK(left >= 0, "{} slots hold too many lanes", slots);
+    BETHANY_CHECK(left >= 0, "{} slots hold too many lanes", shape.slots_per_gpu);
     if (left > 0) layout.classes.push_back(single_block(id, block.size(), left));
-    layout.nodes_of_block.push_back(std::move(block));
+    layout.gpus_of_block.push_back(std::move(block));
   };
-  for (auto& [lanes, block] : alike) {
-    if (!lanes.empty()) {
-      add_block(std::move(block), lanes);
+  for (auto& [through, block] : alike) {
+    if (!through.empty()) {
+      add_block(std::move(block), through);
       continue;
     }
     const auto pieces = std::min<std::size_t>(block.size(), kOutsideBlocks);
@@ -76,23 +92,20 @@ LaneLayout lanes_of_family(int nodes, int slots, const CoreFamily& family) {
   return layout;
 }
 
-LaneLayout lanes_of_nodes(int nodes, int slots, const CoreFamily& family,
-                          std::span<const std::int32_t> lanes_taken) {
+LaneLayout lanes_in_use(const PlacementShape& shape, std::span<const GpuLanes> lanes,
+                        std::span<const std::int32_t> taken) {
   LaneLayout layout;
-  std::vector<std::int32_t> left(static_cast<std::size_t>(nodes), slots);
-  for (std::size_t i = 0; i < family.lanes.size(); ++i) {
-    const auto& lanes = family.lanes[i];
-    layout.classes.push_back({.blocks = lanes.nodes,
-                              .nodes = static_cast<std::int32_t>(lanes.nodes.size()),
-                              .count = lanes_taken[i],
-                              .core = true});
-    for (const auto node : lanes.nodes) left[static_cast<std::size_t>(node)] -= lanes_taken[i];
+  std::vector<std::int32_t> left(static_cast<std::size_t>(shape.ranks()), shape.slots_per_gpu);
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    layout.classes.push_back(core_class(lanes[i], taken[i]));
+    layout.classes.back().blocks = lanes[i].gpus;
+    for (const auto gpu : lanes[i].gpus) left[static_cast<std::size_t>(gpu)] -= taken[i];
   }
-  for (int node = 0; node < nodes; ++node) {
-    layout.nodes_of_block.push_back({node});
-    const auto free = left[static_cast<std::size_t>(node)];
-    BETHANY_CHECK(free >= 0, "{} slots hold too many lanes", slots);
-    if (free > 0) layout.classes.push_back(single_block(node, 1, free));
+  for (int gpu = 0; gpu < shape.ranks(); ++gpu) {
+    layout.gpus_of_block.push_back({gpu});
+    const auto free = left[static_cast<std::size_t>(gpu)];
+    BETHANY_CHECK(free >= 0, "{} slots hold too many lanes", shape.slots_per_gpu);
+    if (free > 0) layout.classes.push_back(single_block(gpu, 1, free));
   }
   return layout;
 }
@@ -106,7 +119,7 @@ void LaneBoard::clear() {
   free_.clear();
   for (const auto& each : layout_.classes) free_.push_back(each.count);
   for (auto& lanes : lanes_of_expert_) lanes.clear();
-  fixed_.assign(layout_.nodes_of_block.size(), 0);
+  fixed_.assign(layout_.gpus_of_block.size(), 0);
 }
 
 void LaneBoard::copy(const LaneBoard& other) {
@@ -164,7 +177,7 @@ bool LaneBoard::touches(std::int32_t expert, std::int32_t lane_class) const {
 
 std::int64_t LaneBoard::size() const {
   std::int64_t sum = static_cast<std::int64_t>(loads_.size()) +
-                     static_cast<std::int64_t>(layout_.nodes_of_block.size());
+                     static_cast<std::int64_t>(layout_.gpus_of_block.size());
   for (const auto& lanes : lanes_of_expert_) {
     for (const auto q : lanes) {
       sum += static_cast<std::int64_t>(layout_.classes[static_cast<std::size_t>(q)].blocks.size());
@@ -173,7 +186,7 @@ std::int64_t LaneBoard::size() const {
   return sum;
 }
 
-NodeLoad LaneBoard::maximum(NodeLoad least, NodeLoad limit) {
+GpuLoad LaneBoard::maximum(GpuLoad least, GpuLoad limit) {
   flow_.begin(fixed_);
   for (std::size_t e = 0; e < loads_.size(); ++e) {
     if (only_block(static_cast<std::int32_t>(e)) >= 0) continue;
@@ -198,10 +211,10 @@ bool LaneBoard::keeps_core(std::int32_t expert, std::int32_t from, std::int32_t 
 }
 
 bool LaneBoard::allowed(const Exchange& x, bool same_sizes) const {
-  const auto nodes = [&](std::int32_t q) {
-    return layout_.classes[static_cast<std::size_t>(q)].nodes;
+  const auto gpus = [&](std::int32_t q) {
+    return layout_.classes[static_cast<std::size_t>(q)].gpus;
   };
-  if (same_sizes && nodes(x.from) != nodes(x.to)) return false;
+  if (same_sizes && gpus(x.from) != gpus(x.to)) return false;
   if (!keeps_core(x.expert, x.from, x.to)) return false;
   return x.other < 0 || keeps_core(x.other, x.to, x.from);
 }
@@ -219,7 +232,7 @@ void LaneBoard::revert(const Exchange& x) {
 
 /// Only an exchange that takes an expert out of the bottleneck can lower the maximum: it gives the
 /// expert a lane that reaches outside.
-void LaneBoard::find_exchanges(NodeLoad current, NodeLoad enough, bool same_sizes) {
+void LaneBoard::find_exchanges(GpuLoad current, GpuLoad enough, bool same_sizes) {
   std::vector<char> outside(layout_.classes.size());
   for (std::size_t q = 0; q < outside.size(); ++q) {
     const auto& blocks = layout_.classes[q].blocks;
@@ -253,7 +266,7 @@ void LaneBoard::find_exchanges(NodeLoad current, NodeLoad enough, bool same_size
   std::stable_sort(beyond.begin(), beyond.end(),
                    [](const Exchange& a, const Exchange& b) { return a.score < b.score; });
   // The tokens inside above what is enough there.
-  const double excess = (current.value() - enough.value()) * static_cast<double>(current.nodes);
+  const double excess = (current.value() - enough.value()) * static_cast<double>(current.gpus);
   const auto wanted = static_cast<std::int64_t>(excess);
   exchanges_.clear();
   const std::size_t window =
@@ -284,8 +297,8 @@ void LaneBoard::find_exchanges(NodeLoad current, NodeLoad enough, bool same_size
   exchanges_.erase(middle, exchanges_.end());
 }
 
-NodeLoad LaneBoard::descend(NodeLoad enough, NodeLoad start, bool same_sizes, int& evaluations) {
-  NodeLoad current = start;
+GpuLoad LaneBoard::descend(GpuLoad enough, GpuLoad start, bool same_sizes, int& evaluations) {
+  GpuLoad current = start;
   while (enough < current && evaluations > 0) {
     find_exchanges(current, enough, same_sizes);
     bool better = false;

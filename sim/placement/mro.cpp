@@ -24,7 +24,10 @@ class LeftoverFill {
         words_((static_cast<std::size_t>(shape.nodes) + kWord - 1) / kWord),
         rows_(rows),
         with_room_(words_ * (static_cast<std::size_t>(slots_) + 1)),
-        count_with_room_(static_cast<std::size_t>(slots_) + 1) {}
+        count_with_room_(static_cast<std::size_t>(slots_) + 1) {
+    waiting_.reserve(static_cast<std::size_t>(shape.experts));
+    hosted_.reserve(words_ * static_cast<std::size_t>(shape.experts));
+  }
 
   /// Node `node` has `used` slots taken, the first ones.
   void add_node(std::int32_t node, int used) { insert(node, slots_ - used); }
@@ -36,13 +39,15 @@ class LeftoverFill {
     waiting.hosts = last - first;
     waiting.expert = expert;
     waiting.left = left;
-    waiting.hosted.resize(words_);
-    for (std::int32_t node = first; node < last; ++node) set(waiting.hosted.data(), node);
-    waiting_.push_back(std::move(waiting));
+    waiting.hosted = hosted_.size();
+    hosted_.resize(hosted_.size() + words_);
+    for (std::int32_t node = first; node < last; ++node) set(&hosted_[waiting.hosted], node);
+    waiting_.push_back(waiting);
   }
 
   void run() {
     std::vector<std::pair<std::int32_t, std::size_t>> heap;  // (hosts, index), fewest on top
+    heap.reserve(waiting_.size());
     std::sort(waiting_.begin(), waiting_.end(),
               [](const Waiting& a, const Waiting& b) { return a.expert < b.expert; });
     for (std::size_t i = 0; i < waiting_.size(); ++i) heap.emplace_back(waiting_[i].hosts, i);
@@ -66,7 +71,7 @@ class LeftoverFill {
     std::int32_t expert = 0;
     std::int32_t left = 0;
     bool everywhere = false;  // every node with room hosts it; stays so, room only shrinks
-    std::vector<std::uint64_t> hosted;
+    std::size_t hosted = 0;   // its words in hosted_ begin here
   };
 
   static void set(std::uint64_t* bits, std::int32_t node) {
@@ -98,9 +103,9 @@ class LeftoverFill {
 
   void place(Waiting& next) {
     std::pair<std::int32_t, int> found{-1, 0};
-    if (!next.everywhere) found = emptiest(next.hosted.data());
+    if (!next.everywhere) found = emptiest(&hosted_[next.hosted]);
     if (found.second > 0) {
-      set(next.hosted.data(), found.first);
+      set(&hosted_[next.hosted], found.first);
       ++next.hosts;
     } else {
       next.everywhere = true;
@@ -126,6 +131,7 @@ class LeftoverFill {
   std::vector<std::int32_t> count_with_room_;
   int most_room_ = 0;
   std::vector<Waiting> waiting_;
+  std::vector<std::uint64_t> hosted_;
 };
 
 /// Maximum rank overlap as published (papers.md §1.2): groups of c consecutive experts in

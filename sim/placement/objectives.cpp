@@ -68,6 +68,7 @@ class MadeRows final : public Placement {
                                                    const LoadMatrix&, Rng&) const override {
     return rows_;
   }
+  bool decides_gpus() const override { return true; }
 
  private:
   LayerRows rows_;
@@ -119,7 +120,7 @@ class Candidates {
   void add_families() {
     const auto& shape = request_.shape;
     if (shape.slots() < shape.experts) return;  // the other parts say why
-    for (const auto& family : core_families(shape)) {
+    for (const auto& family : core_families(shape, Overlaps::all)) {
       for (const bool drop : {false, true}) {
         const auto core = core_plan_on(shape, request_.loads, family, {.drop = drop});
         add({.allocation = kCore,
@@ -221,13 +222,14 @@ bool more_balanced(const Rank& a, const Rank& b) {
   return a.traffic < b.traffic;
 }
 
-bool survives_more(const Rank& a, const Rank& b) {
+bool recovers_more(const Rank& a, const Rank& b) {
   if (a.recovery != b.recovery) return a.recovery > b.recovery;
   if (a.balance != b.balance) return a.balance < b.balance;
   return a.traffic < b.traffic;
 }
 
-std::vector<FrontierPlan> not_dominated(std::vector<FrontierPlan> plans) {
+/// The plans to show, most balanced first; those that another one beats marked, or left out.
+std::vector<FrontierPlan> sorted(std::vector<FrontierPlan> plans, bool with_dominated) {
   std::vector<Rank> ranks;
   for (const auto& plan : plans) ranks.push_back(rank_of(plan));
   std::vector<std::size_t> kept;
@@ -237,7 +239,8 @@ std::vector<FrontierPlan> not_dominated(std::vector<FrontierPlan> plans) {
       if (j == i || !as_good(ranks[j], ranks[i])) continue;
       dominated = j < i || !as_good(ranks[i], ranks[j]);
     }
-    if (!dominated) kept.push_back(i);
+    plans[i].dominated = dominated;
+    if (!dominated || with_dominated) kept.push_back(i);
   }
   std::stable_sort(kept.begin(), kept.end(),
                    [&](std::size_t a, std::size_t b) { return more_balanced(ranks[a], ranks[b]); });
@@ -278,7 +281,7 @@ std::variant<std::vector<FrontierPlan>, Infeasible> frontier(const ObjectiveRequ
   auto made = candidates(request);
   auto* plans = std::get_if<std::vector<FrontierPlan>>(&made);
   if (plans == nullptr) return made;
-  auto kept = not_dominated(std::move(*plans));
+  auto kept = sorted(std::move(*plans), request.dominated);
   for (auto& plan : kept) count_off_node(request, plan);
   return kept;
 }
@@ -290,7 +293,7 @@ std::variant<FrontierPlan, Infeasible> choose_plan(Objective objective,
   auto& plans = std::get<std::vector<FrontierPlan>>(made);
   std::vector<Rank> ranks;
   for (const auto& plan : plans) ranks.push_back(rank_of(plan));
-  const auto better = objective == Objective::recovery ? survives_more : more_balanced;
+  const auto better = objective == Objective::recovery ? recovers_more : more_balanced;
   const auto best = std::min_element(ranks.begin(), ranks.end(), better) - ranks.begin();
   auto& chosen = plans[static_cast<std::size_t>(best)];
   count_off_node(request, chosen);

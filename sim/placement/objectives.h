@@ -18,6 +18,7 @@ struct ObjectiveRequest {
   std::string allocation;  // empty: any; else only plans of this allocation
   std::string placement;   // empty: any; else only plans of this placement
   int k_max = 8;           // losses 1..min(k_max, nodes) are looked at
+  bool dominated = false;  // frontier(): also the candidates that another one beats, marked
   std::uint64_t seed = 1;  // of placements that draw
 };
 
@@ -40,6 +41,7 @@ struct FrontierPlan {
   /// Rows that cross nodes over rows computed, over all layers, with equally many rows from every
   /// rank, under the min-makespan split with the least of them.
   double off_node_share = 0;
+  bool dominated = false;
 };
 
 /// Balances closer than this count as equal when plans are compared.

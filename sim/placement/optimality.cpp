@@ -15,8 +15,9 @@
 namespace bethany {
 namespace {
 
-constexpr int kSearchedNodes = 6;
-constexpr std::int64_t kSearchSteps = 50'000;
+constexpr int kSearchedNodes = 8;
+/// Choices of hosts that are looked at, some tens of milliseconds.
+constexpr std::int64_t kSearchSteps = 200'000;
 
 /// Looks for a placement above given survival counts: expert after expert, ascending, every choice
 /// of hosts up to exchanging nodes that hold the same experts so far. Counts only fall when an
@@ -25,54 +26,64 @@ class BetterPlacement {
  public:
   BetterPlacement(int nodes, int slots, std::vector<std::int32_t> replicas,
                   std::vector<std::int64_t> goal)
-      : nodes_(nodes), replicas_(std::move(replicas)), goal_(std::move(goal)) {
+      : nodes_(static_cast<std::size_t>(nodes)),
+        replicas_(std::move(replicas)),
+        goal_(std::move(goal)),
+        fatal_(losses()) {
     std::sort(replicas_.begin(), replicas_.end());
-    room_.fill(slots);
+    std::fill_n(room_.begin(), nodes_, slots);
+    twins_.fill(1);
     for (std::size_t lost = 0; lost < losses(); ++lost) {
+      set_bit(all_.data(), lost);
+      set_bit(of_size_[static_cast<std::size_t>(count_bits(lost))].data(), lost);
       for (std::size_t set = 0; set < losses(); ++set) {
-        if ((set & ~lost) == 0) fatal_[set] |= std::uint64_t{1} << lost;
+        if ((set & ~lost) == 0) set_bit(fatal_[set].data(), lost);
       }
     }
   }
 
   /// Empty when the steps did not suffice.
   std::optional<bool> exists() {
-    const std::uint64_t all =
-        losses() == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << losses()) - 1;
-    const bool found = above(0, all);
+    const bool found = above(0, all_);
     if (!found && steps_ > kSearchSteps) return std::nullopt;
     return found;
   }
 
  private:
+  /// A bit for every set of lost nodes.
+  using Losses = std::array<std::uint64_t, (std::size_t{1} << kSearchedNodes) / kBitsPerWord>;
   using Room = std::array<std::int32_t, kSearchedNodes>;
-  using Twins = std::array<std::uint8_t, kSearchedNodes>;  // like node - 1 so far
+  using Twins = std::array<std::uint8_t, kSearchedNodes>;  // node n is like node n - 1 so far
 
   std::size_t losses() const { return std::size_t{1} << nodes_; }
+  std::size_t words() const { return words_for(losses()); }
 
-  bool beats_goal(std::uint64_t alive) const {
-    std::array<std::int64_t, kSearchedNodes + 1> counts{};
-    for (std::size_t lost = 0; lost < losses(); ++lost) {
-      counts[static_cast<std::size_t>(count_bits(lost))] += (alive >> lost) & 1;
+  /// Whether the losses that are survived beat the goal.
+  bool beats_goal(const Losses& alive) const {
+    for (std::size_t k = 0; k <= nodes_; ++k) {
+      std::int64_t count = 0;
+      for (std::size_t w = 0; w < words(); ++w) count += count_bits(alive[w] & of_size_[k][w]);
+      if (count != goal_[k]) return count > goal_[k];
     }
-    return std::lexicographical_compare(goal_.begin(), goal_.end(), counts.begin(),
-                                        counts.begin() + nodes_ + 1);
+    return false;
   }
 
-  bool above(std::size_t expert, std::uint64_t alive) {
-    if (!beats_goal(alive)) return false;
+  /// Whether the experts from `expert` on can be placed so that the goal is beaten.
+  bool above(std::size_t expert, const Losses& alive) {
     if (expert == replicas_.size()) return true;
-    if (++steps_ > kSearchSteps || !seen_.emplace(expert, alive, room_, twins_).second)
-      return false;
-    const int most = std::min(replicas_[expert], nodes_);
-    for (std::size_t set = losses() - 1; set > 0; --set) {
-      if (count_bits(set) > most || !fits(set)) continue;
+    if (!seen_.emplace(expert, alive, room_).second) return false;
+    for (std::size_t set = losses() - 1; set > 0 && steps_ <= kSearchSteps; --set) {
+      if (count_bits(set) > replicas_[expert] || !fits(set)) continue;
+      ++steps_;
+      Losses left = alive;
+      for (std::size_t w = 0; w < words(); ++w) left[w] &= ~fatal_[set][w];
+      if (!beats_goal(left)) continue;
       const Twins before = twins_;
       take(set, 1);
-      for (std::size_t n = 1; n < twins_.size(); ++n) {
+      for (std::size_t n = 1; n < nodes_; ++n) {
         if (((set >> n) & 1) != ((set >> (n - 1)) & 1)) twins_[n] = 0;
       }
-      const bool found = above(expert + 1, alive & ~fatal_[set]);
+      const bool found = above(expert + 1, left);
       twins_ = before;
       take(set, -1);
       if (found) return true;
@@ -82,7 +93,7 @@ class BetterPlacement {
 
   /// Room on all its nodes, and of equal nodes the first ones.
   bool fits(std::size_t set) const {
-    for (std::size_t n = 0; n < static_cast<std::size_t>(nodes_); ++n) {
+    for (std::size_t n = 0; n < nodes_; ++n) {
       if (((set >> n) & 1) == 0) continue;
       if (room_[n] == 0) return false;
       if (n > 0 && twins_[n] != 0 && ((set >> (n - 1)) & 1) == 0) return false;
@@ -90,18 +101,20 @@ class BetterPlacement {
     return true;
   }
   void take(std::size_t set, std::int32_t slots) {
-    for (std::size_t n = 0; n < static_cast<std::size_t>(nodes_); ++n) {
+    for (std::size_t n = 0; n < nodes_; ++n) {
       if (((set >> n) & 1) != 0) room_[n] -= slots;
     }
   }
 
-  int nodes_;
+  std::size_t nodes_;
   std::vector<std::int32_t> replicas_;
   std::vector<std::int64_t> goal_;
   Room room_{};
-  Twins twins_{0, 1, 1, 1, 1, 1};
-  std::array<std::uint64_t, std::size_t{1} << kSearchedNodes> fatal_{};
-  std::set<std::tuple<std::size_t, std::uint64_t, Room, Twins>> seen_;
+  Twins twins_{};
+  Losses all_{};
+  std::array<Losses, kSearchedNodes + 1> of_size_{};
+  std::vector<Losses> fatal_;  // by host set
+  std::set<std::tuple<std::size_t, Losses, Room>> seen_;
   std::int64_t steps_ = 0;
 };
 

@@ -188,7 +188,7 @@ ObjectiveRequest objective_request(const PlacementShape& shape, const PlaceReque
           .loads = request.loads,
           .allocation = request.allocation,
           .placement = request.placement,
-          .k_max = 8,
+          .k_max = request.losses_max,
           .seed = request.seed};
 }
 

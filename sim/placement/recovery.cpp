@@ -146,15 +146,25 @@ SetComponent hardest_component(int nodes, const std::vector<HostSet>& sets) {
   return *worst;
 }
 
-std::optional<std::vector<UInt128>> survivor_counts(int nodes, const std::vector<HostSet>& sets,
+namespace {
+
+/// Requires: k_max <= nodes, and all C(nodes, k) fit 128 bits.
+std::optional<std::vector<UInt128>> counts_that_fit(int nodes, const std::vector<HostSet>& sets,
                                                     int k_max, const ExactOptions& options) {
-  k_max = std::min(k_max, nodes);
-  if (!binomials(nodes, k_max)) return std::nullopt;
   if (options.method == ExactMethod::automatic) {
     const auto sizes = disjoint_sizes(nodes, sets);
     if (!sizes.empty()) return count_disjoint(nodes, sizes, k_max);
   }
   return count_survivors(components_of(nodes, sets), k_max, options);
+}
+
+}  // namespace
+
+std::optional<std::vector<UInt128>> survivor_counts(int nodes, const std::vector<HostSet>& sets,
+                                                    int k_max, const ExactOptions& options) {
+  k_max = std::min(k_max, nodes);
+  if (!binomials(nodes, k_max)) return std::nullopt;
+  return counts_that_fit(nodes, sets, k_max, options);
 }
 
 std::optional<RecoveryCurve> recovery_curve(int nodes, const std::vector<HostSet>& sets, int k_max,
@@ -166,7 +176,7 @@ std::optional<RecoveryCurve> recovery_curve(int nodes, const std::vector<HostSet
   curve.guaranteed_losses = static_cast<int>(sets.front().size()) - 1;
   const int top = std::min(k_max, nodes);
   if (const auto all = binomials(nodes, top)) {
-    const auto survivors = survivor_counts(nodes, sets, top, options);
+    const auto survivors = counts_that_fit(nodes, sets, top, options);
     if (!survivors) return std::nullopt;
     for (std::size_t k = 0; k < survivors->size(); ++k) {
       const auto ways = static_cast<double>((*all)[k]);

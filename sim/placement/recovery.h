@@ -29,7 +29,7 @@ enum class ExactMethod {
 };
 
 /// What one method may spend on one component, in counted steps of about a nanosecond.
-constexpr std::int64_t kExactWork = std::int64_t{1} << 30;
+constexpr std::int64_t kExactWork = std::int64_t{1} << 28;
 
 struct ExactOptions {
   ExactMethod method = ExactMethod::automatic;

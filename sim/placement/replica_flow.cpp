@@ -1,6 +1,7 @@
 #include "sim/placement/replica_flow.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/base/check.h"
 #include "sim/base/int128.h"
@@ -27,38 +28,48 @@ std::int64_t odd_rows_start(int expert, std::int64_t replicas) {
 
 ReplicaFlow::ReplicaFlow(const PlacementShape& shape, const LayerPlan& plan,
                          const RoutedRows& routed, Locality locality)
-    : shape_(shape), routed_(routed), locality_(locality) {
+    : shape_(shape),
+      routed_(routed),
+      locality_(locality),
+      buffers_(std::exchange(spare_buffers(), {})) {
   BETHANY_CHECK(routed.ranks() == shape.ranks() && routed.experts() == shape.experts,
                 "{} ranks and {} experts for {} and {}", routed.ranks(), routed.experts(),
                 shape.ranks(), shape.experts);
   index_replicas(plan);
 }
 
+ReplicaFlow::~ReplicaFlow() { spare_buffers() = std::move(buffers_); }
+
+ReplicaFlow::Buffers& ReplicaFlow::spare_buffers() {
+  thread_local Buffers buffers;
+  return buffers;
+}
+
 void ReplicaFlow::index_replicas(const LayerPlan& plan) {
   const auto experts = plan.replicas.size();
-  end_of_replicas_.resize(experts);
+  buffers_.end_of_replicas.resize(experts);
   std::int32_t sum = 0;
   for (std::size_t e = 0; e < experts; ++e) {
-    end_of_replicas_[e] = sum;  // the beginning as yet
+    buffers_.end_of_replicas[e] = sum;  // the beginning as yet
     sum += plan.replicas[e];
   }
-  rank_of_replica_.resize(static_cast<std::size_t>(sum));
-  hosts_.reserve(static_cast<std::size_t>(shape_.ranks()));
+  buffers_.rank_of_replica.resize(static_cast<std::size_t>(sum));
+  buffers_.hosts.reserve(static_cast<std::size_t>(shape_.ranks()));
   const std::int32_t* slot = plan.expert_of_slot.data();
   for (std::int32_t rank = 0; rank < shape_.ranks(); ++rank) {
     for (int i = 0; i < shape_.slots_per_gpu; ++i, ++slot) {
       if (*slot == kVacant) continue;
-      auto& place = end_of_replicas_[static_cast<std::size_t>(*slot)];
-      rank_of_replica_[static_cast<std::size_t>(place++)] = rank;
+      auto& place = buffers_.end_of_replicas[static_cast<std::size_t>(*slot)];
+      buffers_.rank_of_replica[static_cast<std::size_t>(place++)] = rank;
     }
   }
 }
 
 void ReplicaFlow::find_hosts(int expert) {
-  hosts_.clear();
+  buffers_.hosts.clear();
   const auto e = static_cast<std::size_t>(expert);
-  const auto first = static_cast<std::size_t>(e == 0 ? 0 : end_of_replicas_[e - 1]);
-  const auto last = static_cast<std::size_t>(end_of_replicas_[e]);
+  const auto first = static_cast<std::size_t>(e == 0 ? 0 : buffers_.end_of_replicas[e - 1]);
+  const auto last = static_cast<std::size_t>(buffers_.end_of_replicas[e]);
   const auto replicas = static_cast<std::int64_t>(last - first);
   const std::int64_t total = routed_.total(expert);
   if (replicas == 0) {
@@ -73,38 +84,39 @@ void ReplicaFlow::find_hosts(int expert) {
     const std::int64_t one_more = carry >= replicas ? 1 : 0;  // without a branch: it is a toss-up
     carry -= replicas & -one_more;
     const std::int64_t rows = base + one_more;
-    const std::int32_t rank = rank_of_replica_[replica];
-    if (!hosts_.empty() && hosts_.back().rank == rank) {
-      hosts_.back().target += rows;
+    const std::int32_t rank = buffers_.rank_of_replica[replica];
+    if (!buffers_.hosts.empty() && buffers_.hosts.back().rank == rank) {
+      buffers_.hosts.back().target += rows;
     } else {
-      hosts_.push_back({.rank = rank, .target = rows});
+      buffers_.hosts.push_back({.rank = rank, .target = rows});
     }
   }
 }
 
 void ReplicaFlow::follow(int expert) {
   find_hosts(expert);
-  blocks_.clear();
-  sent_inside_.clear();
-  received_inside_.clear();
+  buffers_.blocks.clear();
+  buffers_.sent_inside.clear();
+  buffers_.received_inside.clear();
   const std::int64_t total = routed_.total(expert);
   if (total == 0) return;
   std::int64_t surplus = total;
   if (locality_ == Locality::first) {
-    for (auto& host : hosts_) {
+    for (auto& host : buffers_.hosts) {
       host.kept = std::min(routed_.at(host.rank, expert), host.target);
       surplus -= host.kept;
     }
   } else if (shape_.gpus_per_node == 1) {
-    for (auto& host : hosts_) {
+    for (auto& host : buffers_.hosts) {
       host.kept = share(routed_.at(host.rank, expert), host.target, total);
     }
   }
   if (shape_.gpus_per_node == 1 || surplus == 0) return;
-  for (std::size_t first = 0; first < hosts_.size();) {
+  for (std::size_t first = 0; first < buffers_.hosts.size();) {
     std::size_t last = first + 1;
-    const std::int32_t node = hosts_[first].rank / shape_.gpus_per_node;
-    while (last < hosts_.size() && hosts_[last].rank / shape_.gpus_per_node == node) ++last;
+    const std::int32_t node = buffers_.hosts[first].rank / shape_.gpus_per_node;
+    while (last < buffers_.hosts.size() && buffers_.hosts[last].rank / shape_.gpus_per_node == node)
+      ++last;
     fill_block(expert, first, last, surplus);
     first = last;
   }
@@ -113,13 +125,13 @@ void ReplicaFlow::follow(int expert) {
 void ReplicaFlow::fill_block(int expert, std::size_t first_host, std::size_t last_host,
                              std::int64_t surplus) {
   const auto gpus = static_cast<std::size_t>(shape_.gpus_per_node);
-  const std::int32_t node = hosts_[first_host].rank / shape_.gpus_per_node;
+  const std::int32_t node = buffers_.hosts[first_host].rank / shape_.gpus_per_node;
   const std::int32_t first_rank = node * shape_.gpus_per_node;
-  const std::size_t first = sent_inside_.size();
-  sent_inside_.resize(first + gpus);
-  received_inside_.resize(first + gpus);
-  std::int64_t* sent = sent_inside_.data() + first;
-  std::int64_t* received = received_inside_.data() + first;
+  const std::size_t first = buffers_.sent_inside.size();
+  buffers_.sent_inside.resize(first + gpus);
+  buffers_.received_inside.resize(first + gpus);
+  std::int64_t* sent = buffers_.sent_inside.data() + first;
+  std::int64_t* received = buffers_.received_inside.data() + first;
   std::int64_t rows = 0;
   std::int64_t columns = 0;
   for (std::size_t g = 0; g < gpus; ++g) {
@@ -127,19 +139,19 @@ void ReplicaFlow::fill_block(int expert, std::size_t first_host, std::size_t las
     rows += sent[g];
   }
   for (std::size_t h = first_host; h < last_host; ++h) {
-    const auto g = static_cast<std::size_t>(hosts_[h].rank - first_rank);
-    sent[g] -= hosts_[h].kept;
-    rows -= hosts_[h].kept;
-    received[g] = hosts_[h].target - hosts_[h].kept;
+    const auto g = static_cast<std::size_t>(buffers_.hosts[h].rank - first_rank);
+    sent[g] -= buffers_.hosts[h].kept;
+    rows -= buffers_.hosts[h].kept;
+    received[g] = buffers_.hosts[h].target - buffers_.hosts[h].kept;
     columns += received[g];
   }
   const std::int64_t inside = share(rows, columns, surplus);
   if (inside == 0) {
-    sent_inside_.resize(first);
-    received_inside_.resize(first);
+    buffers_.sent_inside.resize(first);
+    buffers_.received_inside.resize(first);
     return;
   }
-  blocks_.push_back({.node = node, .first = first});
+  buffers_.blocks.push_back({.node = node, .first = first});
   const auto share_out = [&](std::int64_t* parts, std::int64_t sum) {
     std::int64_t upto = 0;
     std::int64_t given = 0;
@@ -154,9 +166,9 @@ void ReplicaFlow::fill_block(int expert, std::size_t first_host, std::size_t las
   share_out(received, columns);
   if (locality_ == Locality::first) return;  // then no rank has both rows and columns left
   for (std::size_t h = first_host; h < last_host; ++h) {
-    const auto g = static_cast<std::size_t>(hosts_[h].rank - first_rank);
+    const auto g = static_cast<std::size_t>(buffers_.hosts[h].rank - first_rank);
     const std::int64_t own = share(sent[g], received[g], inside);
-    hosts_[h].kept += own;
+    buffers_.hosts[h].kept += own;
     sent[g] -= own;
     received[g] -= own;
   }
@@ -171,17 +183,17 @@ LayerTraffic ReplicaFlow::summary() {
   }
   for (int expert = 0; expert < shape_.experts; ++expert) {
     follow(expert);
-    for (const Host& host : hosts_) {
+    for (const Host& host : buffers_.hosts) {
       const auto rank = static_cast<std::size_t>(host.rank);
       traffic.computed[rank] += host.target;
       traffic.sent_outside[rank] -= host.kept;
       traffic.received_outside[rank] += host.target - host.kept;
     }
-    for (const Block& block : blocks_) {
+    for (const Block& block : buffers_.blocks) {
       const auto first = static_cast<std::size_t>(block.node * shape_.gpus_per_node);
       for (std::size_t g = 0; g < static_cast<std::size_t>(shape_.gpus_per_node); ++g) {
-        traffic.sent_inside[first + g] += sent_inside_[block.first + g];
-        traffic.received_inside[first + g] += received_inside_[block.first + g];
+        traffic.sent_inside[first + g] += buffers_.sent_inside[block.first + g];
+        traffic.received_inside[first + g] += buffers_.received_inside[block.first + g];
       }
     }
   }
@@ -215,7 +227,7 @@ void ReplicaFlow::fill_matrix(int expert, TokenMatrix& matrix) {
   }
   across.row_weights = across.rows;
   across.column_weights = across.columns;
-  for (const Host& host : hosts_) {
+  for (const Host& host : buffers_.hosts) {
     const auto rank = static_cast<std::size_t>(host.rank);
     matrix.at(expert, host.rank, host.rank) = host.kept;
     across.rows[rank] -= host.kept;
@@ -225,13 +237,13 @@ void ReplicaFlow::fill_matrix(int expert, TokenMatrix& matrix) {
     across.column_weights[rank] = host.target - (locality_ == Locality::first ? host.kept : 0);
   }
   if (across.weight_sum == 0) return;
-  for (const Block& block : blocks_) {
+  for (const Block& block : buffers_.blocks) {
     const std::size_t first = static_cast<std::size_t>(block.node) * gpus;
     TransportProblem within;
     within.weight_sum = across.weight_sum;
     for (std::size_t g = 0; g < gpus; ++g) {
-      within.rows.push_back(sent_inside_[block.first + g]);
-      within.columns.push_back(received_inside_[block.first + g]);
+      within.rows.push_back(buffers_.sent_inside[block.first + g]);
+      within.columns.push_back(buffers_.received_inside[block.first + g]);
       within.row_weights.push_back(across.row_weights[first + g]);
       within.column_weights.push_back(across.column_weights[first + g]);
       within.group.push_back(static_cast<std::int32_t>(g));

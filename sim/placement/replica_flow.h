@@ -28,6 +28,9 @@ class ReplicaFlow {
  public:
   ReplicaFlow(const PlacementShape& shape, const LayerPlan& plan, const RoutedRows& routed,
               Locality locality);
+  ~ReplicaFlow();
+  ReplicaFlow(const ReplicaFlow&) = delete;
+  ReplicaFlow& operator=(const ReplicaFlow&) = delete;
 
   /// The sums by rank. Inside means the same node: plan nodes are bound to machines wherever these
   /// stand, so plan neighbours need not share a server. O(slots + experts · nodes that host ·
@@ -56,13 +59,19 @@ class ReplicaFlow {
   const PlacementShape& shape_;
   const RoutedRows& routed_;
   Locality locality_;
-  std::vector<std::int32_t> rank_of_replica_;  // by expert, then ascending
-  std::vector<std::int32_t> end_of_replicas_;  // of each expert, in rank_of_replica_
-  // Of the expert followed last:
-  std::vector<Host> hosts_;
-  std::vector<Block> blocks_;
-  std::vector<std::int64_t> sent_inside_;  // of each block's ranks
-  std::vector<std::int64_t> received_inside_;
+  /// Kept by the thread from one flow to the next: one is made for every layer of every new plan
+  /// or load, and asking for memory took longer than the rest.
+  struct Buffers {
+    std::vector<std::int32_t> rank_of_replica;  // by expert, then ascending
+    std::vector<std::int32_t> end_of_replicas;  // of each expert, in rank_of_replica
+    // Of the expert followed last:
+    std::vector<Host> hosts;
+    std::vector<Block> blocks;
+    std::vector<std::int64_t> sent_inside;  // of each block's ranks
+    std::vector<std::int64_t> received_inside;
+  };
+  static Buffers& spare_buffers();
+  Buffers buffers_;
 };
 
 }  // namespace bethany

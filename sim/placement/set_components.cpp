@@ -68,6 +68,10 @@ std::optional<std::vector<UInt128>> binomials(int n, int k_max) {
     // C(n, k) = C(n, k-1) · (n-k+1) / k, divided before it is multiplied.
     const auto factor = static_cast<std::uint64_t>(n - k + 1);
     const auto divisor = static_cast<std::uint64_t>(k);
+    if (row.back() <= UINT64_MAX / factor) {  // without the slow division of 128 bits
+      row.push_back(static_cast<std::uint64_t>(row.back()) * factor / divisor);
+      continue;
+    }
     const auto common = std::gcd(static_cast<std::uint64_t>(row.back() % divisor), divisor);
     const UInt128 rest = row.back() / common;
     const UInt128 times = factor / (divisor / common);

@@ -179,11 +179,21 @@ std::int64_t Planner::samples_per_step(int nodes) const {
 }
 
 Duration Planner::step_time(const Configuration& configuration, std::int64_t committed) {
-  const std::size_t entry = input_.routing.entry_at(committed);
-  if (cached_nodes_ == configuration.nodes && cached_plan_ == configuration.plan &&
-      (cached_entry_ == entry || !input_.timer.looks_at_traffic())) {
-    return cached_time_;
+  const bool traffic = input_.timer.looks_at_traffic();
+  const std::size_t entry = traffic ? input_.routing.entry_at(committed) : 0;
+  for (const auto& known : known_steps_) {
+    if (known.nodes == configuration.nodes && known.plan == configuration.plan &&
+        known.entry == entry) {
+      return known.time;
+    }
   }
+  const Duration time = step_time_of(configuration, committed);
+  known_steps_.push_front({configuration.nodes, configuration.plan, entry, time});
+  if (known_steps_.size() > kKnownSteps) known_steps_.pop_back();
+  return time;
+}
+
+Duration Planner::step_time_of(const Configuration& configuration, std::int64_t committed) {
   const auto& training = input_.scenario.training;
   const int ranks = configuration.nodes * input_.scenario.cluster.node_type.gpus;
   StepQuery query;
@@ -215,10 +225,6 @@ Duration Planner::step_time(const Configuration& configuration, std::int64_t com
   }
   const Duration time = input_.timer.step(query).total;
   BETHANY_CHECK(time > Duration(0), "a step of {} ns on {} nodes", time.count(), query.nodes);
-  cached_plan_ = configuration.plan;
-  cached_nodes_ = configuration.nodes;
-  cached_entry_ = entry;
-  cached_time_ = time;
   return time;
 }
 

@@ -79,11 +79,17 @@ class Planner {
   };
   static constexpr std::size_t kKnownPlans = 16;
   std::deque<KnownPlan> known_plans_;
-  // The last answer of step_time. Holding the plan keeps its address from being used again.
-  std::shared_ptr<const PlacementPlan> cached_plan_;
-  int cached_nodes_ = -1;
-  std::size_t cached_entry_ = 0;
-  Duration cached_time_{0};
+  /// The newest answers of step_time, newest first. Holding a plan keeps its address from being
+  /// used again.
+  struct KnownStep {
+    int nodes = 0;
+    std::shared_ptr<const PlacementPlan> plan;
+    std::size_t entry = 0;  // of the routing load; not looked at when the timer looks at no traffic
+    Duration time{0};
+  };
+  static constexpr std::size_t kKnownSteps = 16;
+  std::deque<KnownStep> known_steps_;
+  Duration step_time_of(const Configuration& configuration, std::int64_t committed);
   std::vector<std::int64_t> rows_;
   std::vector<LayerTraffic> traffic_;
 };

@@ -224,6 +224,22 @@ TEST_CASE("trace, list, place, recover and model answer") {
       bethany_command({"recover", "--plan", plan, "--failed", "2", "--format", "json"});
   CHECK(contains(recovered.out, "0.9777"));
   check_refused(bethany_command({"recover", "--plan", plan, "--failed", "11"}), 3, "");
+  const auto rates = files.directory.write("rates.json", "[0.1,0.1,0,0,0,0,0,0,0,1]");
+  CHECK(contains(bethany_command({"recover", "--plan", plan, "--rates", rates}).out, "0.99"));
+  const auto refuse_rates = [&](const std::string& text, const std::string& part) {
+    const auto wrong = files.directory.write("wrong.json", text);
+    check_refused(bethany_command({"recover", "--plan", plan, "--rates", wrong}), 3, part);
+  };
+  refuse_rates("[0.1]", "wrong.json:1: /: expected an array of 10 loss probabilities");
+  refuse_rates("[0,0,0,0,0,0,0,0,0,\n1.5]", "wrong.json:2: /9: expected a probability in 0..1");
+  refuse_rates("[0,0,0,0,0,0,0,0,0,NaN]", "wrong.json:1");
+  const auto domains = files.directory.write("domains.json", R"([{"name":"r1","nodes":[0,1]}])");
+  const auto whole = bethany_command({"recover", "--plan", plan, "--domains", domains});
+  CHECK(contains(whole.err, "any 0 whole domains are survived; a smallest fatal set is r1"));
+  const auto bulk = bethany_command({"recover", "--plan", plan, "--bulk", trace});
+  CHECK(contains(bulk.err, "given a loss as the trace has them: P(recover) 1 (exact)"));
+  CHECK(bethany_command({"recover", "--plan", plan, "--rates", rates, "--failed", "1"}).exit_code ==
+        2);
   check_refused(bethany_command({"place", "--nodes", "2", "--slots", "1", "--loads", "1,2,3"}), 4,
                 "");
   CHECK(

@@ -101,6 +101,8 @@ TEST_CASE("quantiles, means and t intervals") {
 
 TEST_CASE("the nearest name is found, and none when all are far") {
   CHECK(nearest_name("lazzarus", {"ds", "lazarus"}) == "lazarus");
+  // Two letters exchanged are one slip, nearer than one letter wrong and one missing.
+  CHECK(nearest_name("mor", {"core", "mro"}) == "mro");
   CHECK_FALSE(nearest_name("xyz", {"lazarus", "spread"}));
   CHECK(unknown_name("policy", "sd", {"ds"}) == "unknown policy 'sd'; did you mean 'ds'?");
   CHECK(list_in_words({"a", "b", "c"}) == "a, b and c");

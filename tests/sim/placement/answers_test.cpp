@@ -1,6 +1,8 @@
 #include "sim/placement/answers.h"
 
+#include <cmath>
 #include "sim/model/plan_file.h"
+
 #include "tests/sim/placement/naive.h"
 
 namespace bethany {
@@ -196,7 +198,7 @@ TEST_CASE("recover prints the curve, the witness and whether the slots suffice")
   REQUIRE(results.size() == 10);
   CHECK(to_line(results[0]) ==
         R"({"failed":1,"probability":1.0,"capacity":true,"method":"exact","low":1.0,"high":1.0,)"
-        R"("samples":null})");
+        R"("samples":null,"loss":0.0,"loss_low":0.0,"loss_high":0.0})");
   CHECK(results[1].find("probability")->real == 44.0 / 45);
   CHECK(results[8].find("capacity")->boolean == false);  // one node of 6 slots for 8 experts
   CHECK(results[9].find("probability")->real == 0.0);
@@ -229,7 +231,7 @@ TEST_CASE("recover answers for each layer when asked") {
   CHECK(json.find("results")->items[0].find("probability")->real == 44.0 / 45);
 }
 
-TEST_CASE("recover refuses more losses than nodes, and says where exact counting ends") {
+TEST_CASE("recover refuses more losses than nodes, and rates that are none") {
   RecoverRequest at;
   at.plan = std::get<PlaceAnswer>(answer_place(request())).plan;
   at.failed_last = 11;
@@ -237,20 +239,106 @@ TEST_CASE("recover refuses more losses than nodes, and says where exact counting
   at.failed_first = 3;
   at.failed_last = 2;
   CHECK_THROWS_AS(answer_recover(at), InputError);
+  at.failed_last = 3;
+  at.rates.assign(9, 0.1);
+  CHECK_THROWS_WITH(answer_recover(at), "rates: 9 for 10 nodes");
+  at.rates.assign(10, 0.1);
+  at.rates[3] = std::nan("");
+  CHECK_THROWS_WITH(answer_recover(at), "rates: nan of node 3 is outside 0..1");
+  at.rates[3] = 1.5;
+  CHECK_THROWS_WITH(answer_recover(at), "rates: 1.5 of node 3 is outside 0..1");
+  at.rates.clear();
+  at.samples = 0;
+  CHECK_THROWS_AS(answer_recover(at), InputError);
+}
 
+/// Three layers of three replicas at random places: too much overlap for any exact method.
+RecoverRequest tangled() {
   auto place = request();
-  place.nodes = 40;
-  place.slots_per_node = 1;
+  place.nodes = 400;
+  place.slots_per_node = 3;
   place.placement = "random";
-  place.loads = LoadMatrix(3, 8);
-  std::fill(place.loads.values.begin(), place.loads.values.end(), 1);
+  place.replicas = {Counts(400, 3)};
+  place.loads = {};
+  RecoverRequest at;
   at.plan = std::get<PlaceAnswer>(answer_place(place)).plan;
-  at.failed_first = at.failed_last = 2;
-  CHECK(std::get<Infeasible>(answer_recover(at)).reason ==
-        "the exact recovery probability is not affordable: 24 host sets overlap and span 40 nodes; "
-        "the limits are 16 sets or 24 nodes, and this version does not sample");
-  at.plan.layers.resize(2);
-  CHECK(std::holds_alternative<RecoverAnswer>(answer_recover(at)));
+  at.failed_first = at.failed_last = 100;
+  at.samples = 20'000;
+  at.exact_work = 1 << 18;
+  return at;
+}
+
+TEST_CASE("what cannot be exact is sampled, or refused when exact is asked for") {
+  auto at = tangled();
+  at.method = RecoverMethod::exact;
+  const auto reason = std::get<Infeasible>(answer_recover(at)).reason;
+  CHECK(reason.find("the exact recovery probability is not affordable: ") == 0);
+  CHECK(reason.find("span 400 nodes") != std::string::npos);
+  at.method = RecoverMethod::monte_carlo;
+  const auto sampled = std::get<RecoverAnswer>(answer_recover(at)).joint.results.front();
+  CHECK(sampled.method == "monte-carlo");
+  CHECK(sampled.samples == 20'000);
+  CHECK(sampled.low <= sampled.probability);
+  CHECK(sampled.high >= sampled.probability);
+  CHECK(sampled.high < sampled.low + 0.02);
+  // Fewer losses than the smallest set has hosts need no sample.
+  at.failed_first = at.failed_last = 0;
+  CHECK(std::get<RecoverAnswer>(answer_recover(at)).joint.results.front().method == "exact");
+}
+
+TEST_CASE("sampled answers hold the exact ones, whatever the method") {
+  RecoverRequest at;
+  at.plan = naive::plan("spread", 12, 3, Counts(12, 3));
+  at.failed_last = 12;
+  const auto exact = std::get<RecoverAnswer>(answer_recover(at));
+  for (const auto method : {RecoverMethod::monte_carlo, RecoverMethod::importance_sampling}) {
+    at.method = method;
+    at.samples = 50'000;
+    const auto sampled = std::get<RecoverAnswer>(answer_recover(at));
+    CHECK(sampled.joint.guaranteed_losses == exact.joint.guaranteed_losses);
+    for (std::size_t i = 0; i < 12; ++i) {
+      const auto& result = sampled.joint.results[i];
+      CHECK(result.low <= exact.joint.results[i].probability + 1e-12);
+      CHECK(result.high >= exact.joint.results[i].probability - 1e-12);
+      CHECK(result.samples.has_value() == (i >= 2));
+    }
+  }
+}
+
+TEST_CASE("rates give one result, domains an object of their own, bulks a mean") {
+  RecoverRequest at;
+  at.plan = naive::plan("spread", 4, 2, {4, 2, 2});
+  const auto sets = minimal_host_sets(at.plan);
+  at.rates = {0.5, 0.25, 0.125, 0};
+  at.importance = true;
+  at.bulk_sizes = {{1, 3}, {2, 1}, {9, 1}};
+  const auto node = [](std::string name, std::vector<std::int32_t> nodes) {
+    return PlanDomain{std::move(name), std::move(nodes), {}};
+  };
+  at.domains = {node("a", {sets[0][0]}), node("b", {sets[0][1]})};
+  const auto answer = std::get<RecoverAnswer>(answer_recover(at));
+  const auto json = recover_json(answer);
+  CHECK(keys(json) == std::vector<std::string>{"schema", "version", "guaranteed_losses", "witness",
+                                               "results", "bulk", "domains"});
+  const auto& results = json.find("results")->items;
+  REQUIRE(results.size() == 1);
+  CHECK(keys(results[0]) == std::vector<std::string>{"probability", "method", "low", "high",
+                                                     "samples", "loss", "loss_low", "loss_high",
+                                                     "importance"});
+  CHECK(results[0].find("importance")->items.size() == 4);
+  // Losing both domains loses the set, losing one of them does not.
+  const auto& domains = *json.find("domains");
+  CHECK(domains.find("guaranteed_losses")->integer == 1);
+  CHECK(to_line(*domains.find("witness")) == R"(["a","b"])");
+  CHECK(domains.find("results")->items[0].find("probability")->real == 1.0);
+  CHECK(domains.find("results")->items[1].find("probability")->real == 0.0);
+  // 3/5 P(1) + 1/5 P(2) + 1/5 P(4): all nodes at most.
+  at.rates.clear();
+  at.failed_last = 4;
+  at.bulk_sizes.clear();
+  const auto by_losses = std::get<RecoverAnswer>(answer_recover(at)).joint.results;
+  CHECK(answer.bulk->probability ==
+        Approx(0.6 * by_losses[0].probability + 0.2 * by_losses[1].probability));
 }
 
 }  // namespace

@@ -202,6 +202,19 @@ TEST_CASE("many equal weights and a few far ones are still packed heaviest first
   CHECK(placed("packed", shape, counts, loads) == naive_packing(counts, loads, 60, 10));
 }
 
+TEST_CASE("thousands of nearly equal weights between far ones are packed heaviest first") {
+  Loads loads(3000);
+  for (std::size_t e = 0; e < loads.size(); ++e) {
+    loads[e] = 10'000'000 + static_cast<std::int64_t>(e * 1999 % 3000);
+  }
+  loads[7] = std::int64_t{1} << 34;
+  loads[8] = 0;
+  const auto shape = naive::shape(50, 64, 3000, 8);
+  const auto counts = allocated("eplb", shape, loads);
+  CHECK(counts == naive_counts(loads, 3200, 1));
+  CHECK(placed("packed", shape, counts, loads) == naive_packing(counts, loads, 400, 8));
+}
+
 TEST_CASE("hierarchical packing keeps a group on one node and fills every node") {
   CHECK(rc::check([] {
     const int nodes = *rc::gen::inRange(1, 5);

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gpu/numerics.h"
+#include "gpu/point.h"
+#include "sim/base/registry.h"
+
+namespace bethany {
+
+/// The device a backend needs is not there, or the program was built without it. Exit code 77.
+class NoDevice : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// What is measured, and with which software: facts by name, in a fixed order (`device`, `driver`,
+/// `toolkit`, … as the backend has them). Stands in every file that comes from a measurement.
+struct Machine {
+  std::vector<std::pair<std::string, std::string>> facts;
+
+  /// Empty when unknown.
+  std::string fact(std::string_view name) const;
+};
+
+/// One timed repetition of a point.
+struct Sample {
+  double seconds = 0;          // of one run of the operation, on the device's clock
+  double enqueue_seconds = 0;  // what the host spent to start it; above `seconds`: launch-bound
+};
+
+/// A point with its buffers filled and all set-up done.
+class PreparedOperation {
+ public:
+  virtual ~PreparedOperation() = default;
+  /// Runs the operation `repeats` times in a row (over different buffers where these would
+  /// otherwise stay in a cache) and answers the mean of one. Requires: repeats > 0.
+  virtual Sample run(int repeats) = 0;
+  /// The device's clock rate now, in Hz; 0 when unknown. Devices slow down under load.
+  virtual double clock_hertz() { return 0; }
+};
+
+/// Something that can be measured: a GPU, the CPU, or a formula.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual Machine machine() const = 0;
+  /// Whether the point can be run here; a reason when not (too large, not built).
+  virtual std::string refuses(const Point& point) const = 0;
+  /// At most one prepared operation lives at a time. Requires: refuses(point) is empty.
+  virtual std::unique_ptr<PreparedOperation> prepare(const Point& point) = 0;
+  /// Ways to run the GEMMs of several experts, measured beside each other.
+  virtual std::vector<std::string> expert_variants() const = 0;
+  /// The arithmetic behind the timings, to be checked; null when there is none (synthetic).
+  virtual Numerics* numerics() { return nullptr; }
+};
+
+/// The registry's `make` reads the backend's options. It throws NoDevice.
+Registry<Backend>& backends();
+
+/// Builds a backend by name. Throws InputError on an unknown name, NoDevice when it cannot run
+/// here.
+std::unique_ptr<Backend> make_backend(const std::string& name, std::uint64_t seed);
+
+}  // namespace bethany

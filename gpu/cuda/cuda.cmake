@@ -1,0 +1,41 @@
+# The CUDA backend, when the toolkit is there (BETHANY_CUDA=OFF: never). Adds bethany_gpu_cuda to
+# BETHANY_GPU_LIBRARIES. CMake 3.25 needs help with CUDA 13 (C++20, one shared runtime).
+if(NOT BETHANY_CUDA)
+  return()
+endif()
+
+# check_language looks at PATH and CUDACXX only.
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+  find_program(BETHANY_NVCC nvcc HINTS /usr/local/cuda/bin $ENV{CUDA_HOME}/bin)
+  if(BETHANY_NVCC)
+    set(CMAKE_CUDA_COMPILER ${BETHANY_NVCC})
+  endif()
+endif()
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES "90-real;90-virtual")
+endif()
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  message(STATUS "CUDA toolkit not found: bethany-gpu is built without the backend cuda")
+  return()
+endif()
+set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
+enable_language(CUDA)
+if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+endif()
+set(CMAKE_CUDA_STANDARD 20)
+find_package(CUDAToolkit REQUIRED)
+
+# Not bethany_flags: nvcc does not know its warnings.
+file(GLOB cuda_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/gpu/cuda/*.cu)
+add_library(bethany_gpu_kernels OBJECT ${cuda_kernels})
+target_include_directories(bethany_gpu_kernels PRIVATE ${PROJECT_SOURCE_DIR})
+target_compile_options(bethany_gpu_kernels PRIVATE -Xcompiler=-Wall,-Wextra)
+
+file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/gpu/cuda/*.cpp)
+add_library(bethany_gpu_cuda OBJECT ${cuda_sources})
+target_link_libraries(bethany_gpu_cuda PUBLIC bethany_flags CUDA::cudart CUDA::cublas)
+list(APPEND BETHANY_GPU_LIBRARIES bethany_gpu_kernels bethany_gpu_cuda)

@@ -1,0 +1,187 @@
+// The program `bethany-gpu`: measures a device, fits, and writes a profile for `bethany`.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <new>
+
+#include "gpu/calibration.h"
+#include "gpu/raw.h"
+#include "gpu/selftest.h"
+#include "sim/base/error.h"
+#include "sim/base/files.h"
+
+namespace {
+
+using namespace bethany;
+
+enum ExitCode {
+  kOk = 0,
+  kMachineFailed = 1,
+  kUsage = 2,
+  kInputWrong = 3,
+  kBoundMissed = 5,
+  kNoDevice = 77,
+  kInterrupted = 130
+};
+
+volatile std::sig_atomic_t interrupted = 0;
+
+int fail(int code, const char* message) {
+  fmt::print(stderr, "bethany-gpu: {}\n", message);
+  return code;
+}
+
+struct Options {
+  std::string backend = "cuda";
+  std::string output;
+  std::string raw;
+  std::string model;
+  std::string name;
+  std::int64_t seed = 1;
+  double within = 0;
+  int passes = 2;
+  bool quick = false;
+  bool force = false;
+};
+
+std::unique_ptr<Backend> backend_of(const Options& options) {
+  return make_backend(options.backend, static_cast<std::uint64_t>(options.seed));
+}
+
+void print_machine(const Machine& machine) {
+  for (const auto& [key, value] : machine.facts) fmt::print("{}: {}\n", key, value);
+}
+
+int info(const Options& options) {
+  fmt::print("bethany-gpu {}\n", BETHANY_VERSION);
+  for (const auto& entry : backends().entries()) fmt::print("{}: {}\n", entry.name, entry.summary);
+  print_machine(backend_of(options)->machine());
+  return kOk;
+}
+
+int check(const Options& options) {
+  const auto backend = backend_of(options);
+  const auto results = selftest(*backend, static_cast<std::uint64_t>(options.seed));
+  int failed = 0;
+  for (const auto& result : results) {
+    failed += result.passed() ? 0 : 1;
+    fmt::print("{} {}: {:.3g} (bound {:.0e})\n", result.passed() ? "ok  " : "FAIL", result.what,
+               result.error, result.bound);
+  }
+  fmt::print("{} checks, {} failed\n", results.size(), failed);
+  return failed == 0 ? kOk : kBoundMissed;
+}
+
+/// "DIR/x.json" → "DIR/x.csv".
+std::string raw_path(const std::string& profile) {
+  const bool json = profile.ends_with(".json");
+  return profile.substr(0, profile.size() - (json ? 5 : 0)) + ".csv";
+}
+
+void write_profile(const Options& options, const Measurements& measurements) {
+  const auto name = options.name.empty() ? options.backend + "-calibration" : options.name;
+  const auto result = calibrate(measurements, name, options.model);
+  write_output(options.output, to_text(profile_json(result.profile)) + "\n", options.force);
+  fmt::print("{}", calibration_table(measurements, result));
+  for (const auto& [key, constant] : result.profile.constants) {
+    fmt::print("{} = {:.4g}\n", key, constant.value);
+  }
+  fmt::print(stderr, "{}: {} points, {} fits, {} constants\n", options.output, result.measured,
+             result.fits.size(), result.profile.constants.size());
+}
+
+int calibrate_device(const Options& options) {
+  const auto backend = backend_of(options);
+  Protocol protocol;
+  protocol.passes = options.passes;
+  protocol.within_seconds = options.within;
+  if (options.quick) protocol.seconds_max = 0.1;
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+  const auto measurements = measure(
+      *backend, options.backend, measurement_points(*backend, options.quick), protocol,
+      static_cast<std::uint64_t>(options.seed), [] { return interrupted != 0; },
+      [](std::size_t done, std::size_t total) {
+        if (done % 200 == 0 || done == total) {
+          fmt::print(stderr, "measured {} of {} points\n", done, total);
+        }
+      });
+  write_output(raw_path(options.output), raw_text(measurements), options.force);
+  write_profile(options, measurements);
+  if (!measurements.complete) fmt::print(stderr, "not every point was measured\n");
+  return interrupted != 0 ? kInterrupted : kOk;
+}
+
+int fit_raw(const Options& options) {
+  auto measurements = parse_raw(read_input(options.raw), options.raw);
+  measurements.seed = static_cast<std::uint64_t>(options.seed);
+  write_profile(options, measurements);
+  return kOk;
+}
+
+void add_output(CLI::App& command, Options& options) {
+  command.add_option("-o,--output", options.output, "the profile (JSON)")->required();
+  command.add_option("--model", options.model, "take the constants from the shape of this model");
+  command.add_option("--name", options.name, "name of the profile");
+  command.add_flag("--force", options.force, "overwrite");
+}
+
+void add_backend(CLI::App& command, Options& options) {
+  command.add_option("--backend", options.backend, "cuda or synthetic (default cuda)");
+  command.add_option("--seed", options.seed, "of orders and random data (default 1)")
+      ->check(CLI::NonNegativeNumber);
+}
+
+int run(int argc, char** argv) {
+  CLI::App program{"Measures real MoE layers and writes profiles for bethany."};
+  program.name("bethany-gpu");
+  program.set_version_flag("--version", std::string("bethany-gpu ") + BETHANY_VERSION);
+  program.require_subcommand(1);
+  program.failure_message(CLI::FailureMessage::simple);
+  Options options;
+  std::function<int()> chosen;
+  auto* const info_command = program.add_subcommand("info", "backends, device and versions");
+  add_backend(*info_command, options);
+  info_command->callback([&] { chosen = [&] { return info(options); }; });
+  auto* const check_command =
+      program.add_subcommand("selftest", "compare the arithmetic with a float64 reference");
+  add_backend(*check_command, options);
+  check_command->callback([&] { chosen = [&] { return check(options); }; });
+  auto* const calibrate_command =
+      program.add_subcommand("calibrate", "measure, fit and write a profile");
+  add_backend(*calibrate_command, options);
+  add_output(*calibrate_command, options);
+  calibrate_command->add_flag("--quick", options.quick, "about a tenth of the points");
+  calibrate_command->add_option("--passes", options.passes, "over all points (default 2)")
+      ->check(CLI::Range(1, 10));
+  calibrate_command->add_option("--within", options.within, "stop measuring after so many seconds")
+      ->check(CLI::NonNegativeNumber);
+  calibrate_command->callback([&] { chosen = [&] { return calibrate_device(options); }; });
+  auto* const fit_command =
+      program.add_subcommand("fit", "write a profile from the raw CSV of a calibration");
+  fit_command->add_option("RAW", options.raw, "the CSV")->required();
+  add_output(*fit_command, options);
+  fit_command->callback([&] { chosen = [&] { return fit_raw(options); }; });
+  try {
+    program.parse(argc, argv);
+    return chosen();
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return program.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    return fail(kUsage, error.what());
+  } catch (const InputError& error) {
+    return fail(kInputWrong, error.what());
+  } catch (const MachineError& error) {
+    return fail(kMachineFailed, error.what());
+  } catch (const NoDevice& error) {
+    return fail(kNoDevice, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(kMachineFailed, "out of memory");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run(argc, argv); }

@@ -1,0 +1,230 @@
+// Which points are measured: the sweeps of the micro-measurements M1 to M7 that one device allows.
+#include <algorithm>
+
+#include "gpu/protocol.h"
+
+namespace bethany {
+namespace {
+
+using Counts = std::vector<std::int64_t>;
+
+/// Rows of one GEMM. The odd neighbours of round counts show what uneven routing costs.
+Counts gemm_rows(bool quick) {
+  if (quick) return {16, 128, 257, 1024, 4096};
+  return {1,   8,   16,  31,  32,   64,   96,   127,  128,  129,  192,  256,
+          257, 384, 512, 768, 1018, 1024, 1042, 1536, 2048, 3072, 4096, 8192};
+}
+
+class Points {
+ public:
+  Points(const Backend& backend, bool quick) : backend_(backend), quick_(quick) {}
+
+  std::vector<Point> all() {
+    ceilings();
+    for (const auto& entry : shape_zoo()) {
+      gemms(entry);
+      experts(entry);
+      layers(entry);
+      routing(entry);
+    }
+    elementwise();
+    launches();
+    return std::move(points_);
+  }
+
+ private:
+  /// M1, and the largest GEMM.
+  void ceilings() {
+    for (const char* pass : {"forward", "dgrad", "wgrad"}) gemm("peak", 8192, 8192, 8192, pass);
+    const auto top = std::int64_t{1} << (quick_ ? 28 : 31);
+    for (std::int64_t bytes = 1 << 12; bytes <= top; bytes *= 8) {
+      for (const auto operation : {Operation::device_copy, Operation::device_write}) {
+        sized(operation, bytes);
+      }
+      if (bytes <= 1 << 28) {
+        sized(Operation::host_to_device, bytes);
+        sized(Operation::device_to_host, bytes);
+      }
+    }
+  }
+
+  void gemm(const std::string& shape, int inputs, int outputs, std::int64_t rows,
+            const std::string& pass) {
+    Point point;
+    point.operation = Operation::matmul;
+    point.shape = shape;
+    point.variant = pass;
+    point.inputs = inputs;
+    point.outputs = outputs;
+    point.rows = rows;
+    points_.push_back(point);
+  }
+
+  /// M3: one expert's matrices over all row counts, the dense ones over large counts.
+  void gemms(const ShapeZooEntry& entry) {
+    for (const char* pass : {"forward", "dgrad", "wgrad"}) {
+      for (const auto rows : gemm_rows(quick_)) {
+        gemm(entry.name, entry.hidden, entry.ffn * (entry.gated ? 2 : 1), rows, pass);
+        gemm(entry.name, entry.ffn, entry.hidden, rows, pass);
+      }
+      for (const auto& [inputs, outputs] : entry.dense) {
+        for (const std::int64_t rows :
+             quick_ ? Counts{2048, 8192} : Counts{1024, 2048, 4096, 8192}) {
+          gemm(entry.name, inputs, outputs, rows, pass);
+        }
+      }
+    }
+  }
+
+  /// M4: the whole FFN of the experts on one device, every way to run their GEMMs.
+  void experts(const ShapeZooEntry& entry) {
+    const std::vector<int> counts =
+        quick_ ? std::vector<int>{2, 8} : std::vector<int>{1, 2, 4, 6, 8, 16};
+    for (const int experts : counts) {
+      if (entry.name == "mixtral" && experts > 8) continue;
+      for (const std::int64_t rows :
+           quick_ ? Counts{512, 4096} : Counts{256, 1024, 2048, 4096, 8192, 16384}) {
+        for (const char* skew : {"uniform", "zipf", "empty", "odd"}) {
+          const std::string name = skew;
+          const bool skewed = name != "uniform";
+          if (skewed && (quick_ || experts < 4 || experts == 6)) continue;
+          if (skewed && rows != 1024 && rows != 4096 && rows != 16384) continue;
+          for (const auto& variant : backend_.expert_variants()) {
+            for (const auto pass : {Operation::expert_forward, Operation::expert_backward}) {
+              Point point = shaped(pass, entry);
+              point.variant = variant;
+              point.skew = name;
+              point.experts = experts;
+              point.rows = rows;
+              points_.push_back(point);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Whole layers at row counts that no fit has seen.
+  void layers(const ShapeZooEntry& entry) {
+    for (const int experts : quick_ ? std::vector<int>{8} : std::vector<int>{3, 8}) {
+      for (const std::int64_t rows : quick_ ? Counts{3072} : Counts{768, 1536, 3072, 6144, 12288}) {
+        for (const char* skew : {"uniform", "zipf"}) {
+          for (const auto& variant : backend_.expert_variants()) {
+            Point point = shaped(Operation::moe_layer, entry);
+            point.variant = variant;
+            point.skew = skew;
+            point.experts = experts;
+            point.rows = rows;
+            point.size = entry.top_k;
+            points_.push_back(point);
+          }
+        }
+      }
+    }
+  }
+
+  static Point shaped(Operation operation, const ShapeZooEntry& entry) {
+    Point point;
+    point.operation = operation;
+    point.shape = entry.name;
+    point.inputs = entry.hidden;
+    point.outputs = entry.ffn;
+    point.gated = entry.gated;
+    return point;
+  }
+
+  /// M5 and M6: gate, sort, permute and unpermute at the widths and k of the shape.
+  void routing(const ShapeZooEntry& entry) {
+    for (const std::int64_t tokens :
+         quick_ ? Counts{256, 1024, 4096, 16384} : Counts{256, 1024, 4096, 16384, 65536}) {
+      Point gate = shaped(Operation::gate, entry);
+      gate.outputs = 0;
+      gate.gated = false;
+      gate.experts = entry.experts;
+      gate.rows = tokens;
+      gate.size = entry.top_k;
+      points_.push_back(gate);
+      for (const auto operation :
+           {Operation::row_gather, Operation::row_scatter_sum, Operation::row_dot}) {
+        Point point = gate;
+        point.operation = operation;
+        point.skew = "uniform";
+        point.rows = tokens * entry.top_k;
+        if (point.rows <= 131072) points_.push_back(point);
+      }
+    }
+    for (const std::int64_t pairs :
+         quick_ ? Counts{1024, 4096, 65536} : Counts{1024, 4096, 16384, 65536, 262144}) {
+      for (const char* skew : {"uniform", "zipf"}) {
+        Point point;
+        point.operation = Operation::routing_sort;
+        point.skew = skew;
+        point.experts = entry.experts;
+        point.rows = pairs;
+        points_.push_back(point);
+      }
+    }
+  }
+
+  /// M7.
+  void elementwise() {
+    for (const bool gated : {false, true}) {
+      for (const std::int64_t rows :
+           quick_ ? Counts{64, 1024, 16384} : Counts{64, 256, 1024, 4096, 16384, 65536}) {
+        for (const auto operation :
+             {Operation::activation_forward, Operation::activation_backward}) {
+          Point point;
+          point.operation = operation;
+          point.outputs = 4096;
+          point.gated = gated;
+          point.rows = rows;
+          points_.push_back(point);
+        }
+      }
+    }
+    const Counts sizes = quick_ ? Counts{1 << 16, 1 << 20, 1 << 26}
+                                : Counts{1 << 16, 1 << 18, 1 << 20, 1 << 22,
+                                         1 << 24, 1 << 26, 1 << 28, std::int64_t{1} << 30};
+    for (const auto size : sizes) {
+      sized(Operation::adam, size);
+      for (const int slices : {2, 4, 8}) {
+        if (size * slices > (std::int64_t{1} << 31)) continue;
+        sized(Operation::slice_sum, size);
+        points_.back().experts = slices;
+      }
+    }
+  }
+
+  /// M2.
+  void launches() {
+    for (const std::int64_t kernels : {1, 10, 50}) {
+      sized(Operation::kernel_launch, kernels);
+      sized(Operation::graph_launch, kernels);
+    }
+  }
+
+  void sized(Operation operation, std::int64_t size) {
+    Point point;
+    point.operation = operation;
+    point.size = size;
+    points_.push_back(point);
+  }
+
+  const Backend& backend_;
+  bool quick_;
+  std::vector<Point> points_;
+};
+
+}  // namespace
+
+std::vector<Point> measurement_points(const Backend& backend, bool quick) {
+  auto points = Points(backend, quick).all();
+  // Shapes may share a size: each point once, the first stays.
+  std::vector<Point> unique;
+  for (const auto& point : points) {
+    if (std::find(unique.begin(), unique.end(), point) == unique.end()) unique.push_back(point);
+  }
+  return unique;
+}
+
+}  // namespace bethany
