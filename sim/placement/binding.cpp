@@ -115,7 +115,7 @@ class Binder {
 
  private:
   /// Up to so many places a table of all pairs is the fastest; it grows as their square.
-  static constexpr std::size_t kMostListed = 64;
+  static constexpr std::size_t kMostListed = 256;
 
   /// The pairs in order of newly assigned experts, place, machine.
   void bind_greedily(const std::vector<std::uint32_t>& places,

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "sim/placement/binding.h"
+#include "sim/placement/lazy_greedy.h"
 #include "tests/sim/placement/naive.h"
 
 namespace bethany {
@@ -332,37 +333,28 @@ std::vector<int> plain_greedy(const Change& change) {
   }
 }
 
-TEST_CASE("many machines are bound by the same greedy rule as few") {
-  const auto binds_alike = [](int nodes, std::uint64_t seed) {
-    auto rng = RngStreams(seed, 0).stream("change");
-    Change change;
-    const auto make = [&] {
-      PlacementPlan plan{
-          .nodes = nodes, .gpus_per_node = 1, .slots_per_node = 2, .experts = 5, .layers = {}};
-      for (int l = 0; l < 2; ++l) {
-        LayerPlan layer;
-        for (int slot = 0; slot < 2 * nodes; ++slot) {
-          layer.expert_of_slot.push_back(static_cast<std::int32_t>(rng.below(5)));
-        }
-        layer.replicas = naive::counted(layer, 5);
-        plan.layers.push_back(layer);
-      }
-      return plan;
-    };
-    change.before = make();
-    change.after = make();
-    for (int m = 0; m < nodes; ++m) {
-      change.place_of.push_back(rng.below(8) == 0 ? -1 : m);
-      change.needs.push_back(states_at(change.after, m));
-      change.held.push_back(states_at(change.before, change.place_of.back()));
+TEST_CASE("the greedy rule without a table of pairs binds as the rule says") {
+  CHECK(rc::check([&] {
+    const auto found = random_change(20);
+    if (!found) return;
+    auto change = *found;
+    const auto n = static_cast<int>(change.needs.size());
+    const auto layers = static_cast<int>(change.after.layers.size());
+    ExpertBits needs(n, layers, change.after.experts);
+    ExpertBits held(n, layers, change.after.experts);
+    std::vector<std::uint32_t> all;
+    for (int i = 0; i < n; ++i) {
+      const auto row = static_cast<std::size_t>(i);
+      needs.add_node(change.after, i, row);
+      if (change.place_of[row] >= 0) held.add_node(change.before, change.place_of[row], row);
+      all.push_back(static_cast<std::uint32_t>(i));
     }
-    const auto binding = bind_plan(change.after, change.holdings(), kSizes);
-    return binding.machine_of_place == plain_greedy(change);
-  };
-  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-    CHECK(binds_alike(60, seed));
-    CHECK(binds_alike(240, seed));
-  }
+    const auto bound = lazy_greedy(needs, held, all, all);
+    change.place_of.assign(change.place_of.size(), -1);  // no pair comes first
+    const auto plain = plain_greedy(change);
+    RC_ASSERT(std::equal(bound.begin(), bound.end(), plain.begin(), plain.end(),
+                         [](std::uint32_t a, int b) { return static_cast<int>(a) == b; }));
+  }));
 }
 
 TEST_CASE("the dense state comes in pieces from all that have it") {

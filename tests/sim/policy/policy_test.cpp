@@ -73,7 +73,7 @@ TEST_CASE("the effective policy is read back the same") {
 }
 
 TEST_CASE("wrong policies are refused with the reason") {
-  CHECK(complaint("lazarus:placement=mor").find("did you mean 'mro'?") != std::string::npos);
+  CHECK(complaint("lazarus:placement=spred").find("did you mean 'spread'?") != std::string::npos);
   CHECK(complaint("lazarus:plaecment=mro").find("did you mean 'placement'?") != std::string::npos);
   CHECK(complaint("lazarus:fault_threshold=0").find("outside 1..") != std::string::npos);
   CHECK(complaint("lazarus:placement").find("not KEY=VALUE") != std::string::npos);
