@@ -42,7 +42,7 @@ const bool registered = allocations().add({
     .name = "core",
     .summary = "the counts of core plans: chosen for recovery, to be split by min-makespan",
     .make = [](ObjectReader& options) -> std::unique_ptr<Allocation> {
-      return std::make_unique<CoreCounts>(CoreOptions{.drop = options.boolean("drop", false)});
+      return std::make_unique<CoreCounts>(read_core_options(options));
     },
 });
 

@@ -93,7 +93,7 @@ const bool registered = placements().add({
     .name = "core",
     .summary = "every expert on one whole node set of a common family (core plans)",
     .make = [](ObjectReader& options) -> std::unique_ptr<Placement> {
-      return std::make_unique<CoreHosts>(CoreOptions{.drop = options.boolean("drop", false)});
+      return std::make_unique<CoreHosts>(read_core_options(options));
     },
 });
 

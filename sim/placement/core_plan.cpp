@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "sim/base/check.h"
+#include "sim/base/object_reader.h"
 
 namespace bethany {
 namespace {
@@ -141,12 +143,35 @@ std::optional<CorePlan> core_plan_on(const PlacementShape& shape, const LoadMatr
   return plan_on(shape, all_scaled(loads), family, options, limit);
 }
 
+CoreOptions read_core_options(ObjectReader& options) {
+  return {.drop = options.boolean("drop", false),
+          .groups = static_cast<int>(options.integer("groups", 0, 1'000'000, 0))};
+}
+
 namespace {
+
+/// Leaves the families of that many disjoint groups, if there are any.
+void keep_groups(std::vector<CoreFamily>& families, int groups) {
+  std::vector<CoreFamily> kept;
+  for (const auto& family : families) {
+    std::size_t nodes = 0;
+    std::set<std::int32_t> different;
+    for (const auto& set : family.sets) {
+      nodes += set.size();
+      different.insert(set.begin(), set.end());
+    }
+    if (family.sets.size() == static_cast<std::size_t>(groups) && different.size() == nodes) {
+      kept.push_back(family);
+    }
+  }
+  if (!kept.empty()) families = std::move(kept);
+}
 
 CorePlan chosen_plan(const PlacementShape& shape, const LoadMatrix& loads,
                      const CoreOptions& options) {
   const auto scaled = all_scaled(loads);
-  const auto families = core_families(shape);
+  auto families = core_families(shape);
+  if (options.groups > 0) keep_groups(families, options.groups);
   const auto hardest = hardest_layer(shape, scaled, families, options);
   // max/mean is never below 1, and where all were looked at, no worst layer is below the least.
   const double least =
@@ -173,7 +198,7 @@ struct Answered {
     return plan && shape.nodes == other.nodes && shape.gpus_per_node == other.gpus_per_node &&
            shape.slots_per_gpu == other.slots_per_gpu && shape.experts == other.experts &&
            shape.fault_threshold == other.fault_threshold &&
-           shape.domain_of_node == other.domain_of_node && options.drop == other_options.drop &&
+           shape.domain_of_node == other.domain_of_node && options == other_options &&
            loads.layers == other_loads.layers && loads.values == other_loads.values;
   }
 };

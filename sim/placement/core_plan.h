@@ -20,7 +20,14 @@ struct CoreOptions {
   /// Give up hosts without which the balance stays: less gradient traffic now, a worse balance
   /// once loads have drifted.
   bool drop = false;
+  /// Only families of so many disjoint groups, as far as there are any: fewer, larger groups
+  /// survive more, more and smaller ones move fewer gradients. 0: any family.
+  int groups = 0;
+  friend bool operator==(const CoreOptions&, const CoreOptions&) = default;
 };
+
+/// The options `drop` and `groups` of the parts named core.
+CoreOptions read_core_options(ObjectReader& options);
 
 /// Where all layers' experts are, on one family.
 struct CorePlan {

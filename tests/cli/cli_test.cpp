@@ -70,10 +70,6 @@ TEST_CASE("a command line that is malformed ends with 2") {
   CHECK(bethany_command({"replay", scenario, "--format", "xml"}).exit_code == 2);
   CHECK(bethany_command({"compare", scenario, "--set", "policies.x.preset=ds"}).exit_code == 2);
   CHECK(bethany_command({"place", "--nodes", "3", "--slots", "2"}).exit_code == 2);
-  // In the contract, but not built yet: refused by name.
-  check_refused(bethany_command({"place", "--nodes", "3", "--slots", "2", "--loads", "1,2",
-                                 "--objective", "goodput"}),
-                2, "--objective");
 }
 
 TEST_CASE("wrong values name file, line, path and the nearest key, and end with 3") {

@@ -135,12 +135,42 @@ TEST_CASE("an objective chooses the parts, the frontier shows several plans") {
   const auto core = ten_nodes({"--placement", "core", "--format", "json"});
   REQUIRE(core.exit_code == 0);
   CHECK(to_line(*parse_json(core.out, "core").find("allocation")) == R"("core")");
-  check_refused(ten_nodes({"--objective", "goodput"}), 2, "not built yet");
   check_refused(ten_nodes({"--objective", "speed"}), 3, "unknown objective 'speed'");
   check_refused(
       place({"--nodes", "3", "--slots", "2", "--replicas", "2,2,2", "--objective", "balance"}), 3,
       "chooses the replicas");
   check_refused(ten_nodes({"--objective", "frontier", "-o", "plan.json"}), 2, "several");
+}
+
+TEST_CASE("the objective goodput takes model, costs and failures from a scenario") {
+  const std::string scenario = std::string(BETHANY_SOURCE_DIR) + "/traces/samples/quickstart.json";
+  const std::vector<std::string> goodput = {"--objective", "goodput", "--scenario", scenario};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), goodput.begin(), goodput.end());
+    return place(more);
+  };
+  const auto json = with({"--format", "json"});
+  REQUIRE(json.exit_code == 0);
+  const auto answer = parse_json(json.out, "goodput");
+  CHECK(answer.find("nodes")->integer == 10);
+  CHECK(answer.find("slots_per_node")->integer == 6);
+  CHECK(answer.find("disruptions_per_hour")->real > 0);
+  double before = 1e300;
+  for (const auto& plan : answer.find("plans")->items) {
+    const double tokens = plan.find("goodput")->find("tokens_per_s")->real;
+    CHECK(tokens > 0);
+    CHECK(tokens <= before);
+    before = tokens;
+  }
+  CHECK(answer.find("plans")->items.size() > 3);
+
+  check_refused(place({"--objective", "goodput"}), 2, "--scenario");
+  check_refused(ten_nodes({"--scenario", scenario}), 2, "--scenario");
+  check_refused(with({"--loads", "1,2,3"}), 3, "1 layers x 3 experts");
+  check_refused(with({"--policy", "lazarsu"}), 3, "did you mean 'lazarus'?");
+  check_refused(with({"--policy", "ideal"}), 3, "no plans");
+  check_refused(with({"--policy", "lazarus:checkpoint=none"}), 3, "no checkpoints");
+  check_refused(with({"--nodes", "2", "--slots", "2"}), 4, "16 experts");
 }
 
 TEST_CASE("the heat map shows experts down and nodes across") {

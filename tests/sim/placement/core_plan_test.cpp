@@ -155,6 +155,25 @@ TEST_CASE("the parts of the name core make the core plan") {
   }
 }
 
+TEST_CASE("the number of groups may be given; one that no family has is not looked at") {
+  const auto shape = naive::shape(10, 6, 16);
+  const auto loads = zipf(3, 16, .6);
+  const auto chosen = core_plan(shape, loads, {});
+  for (const int groups : {3, 4, 5}) {
+    const auto core = core_plan(shape, loads, {.groups = groups});
+    CHECK(core.family.sets.size() == static_cast<std::size_t>(groups));
+    std::uint32_t all = 0;
+    for (const auto mask : masks_of(core.family.sets)) {
+      CHECK((all & mask) == 0);
+      all |= mask;
+    }
+    const auto options = "{\"groups\":" + std::to_string(groups) + "}";
+    CHECK(naive::survivors(made(shape, loads, "core", options)) ==
+          naive::survivors(10, masks_of(core.family.sets)));
+  }
+  CHECK(core_plan(shape, loads, {.groups = 17}).family.name() == chosen.family.name());
+}
+
 TEST_CASE("dropped hosts leave cores and balance as they are") {
   const auto shape = naive::shape(10, 6, 12);
   for (const double power : {.3, .6, 1.0}) {
