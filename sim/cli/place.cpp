@@ -16,6 +16,7 @@ struct Options {
   PlacementOptions placement;
   ChangeOptions change;
   GoodputOptions goodput;
+  std::string rates_path;
   std::string plan_path;
   std::string view = "table";
   OutputOptions output;
@@ -104,6 +105,10 @@ void print_for_people(const PlaceAnswer& answer, const Options& options) {
                     "replicas: {}",
                     answer.gradient_traffic[layer], in_words(answer.optimal[layer])));
   }
+  if (answer.recovery_by_rates) {
+    say(fmt::format("P(loss of the model) by rates: {:.4g}; with the nodes as numbered {:.4g}",
+                    answer.recovery_by_rates->loss, answer.recovery_unordered->loss));
+  }
   if (answer.reconfiguration) say(in_words(*answer.reconfiguration));
 }
 
@@ -141,10 +146,17 @@ int place(const Options& options) {
     throw CLI::ValidationError("--scenario", "goes with --objective goodput, and only with it");
   }
   if (goodput) {
+    if (!options.rates_path.empty()) {
+      throw CLI::ValidationError("--rates",
+                                 "excludes --objective goodput, whose losses are uniform");
+    }
     return place_by_goodput(options.placement, options.goodput, options.plan_path, options.output);
   }
   auto request = read_request(options.placement);
   request.change = read_change(options.change);
+  if (!options.rates_path.empty()) {
+    request.rates = read_rates(options.rates_path, std::max(request.nodes, 0));
+  }
   if (!options.change.model.empty()) {
     request.expert_gradient_bytes =
         model_named(options.change.model).expert_parameters * Precision().gradient_bytes;
@@ -176,6 +188,9 @@ void add_place(CLI::App& program, CommandContext& context) {
   add_placement_options(*command, options->placement);
   add_change_options(*command, options->change);
   add_goodput_options(*command, options->goodput);
+  command->add_option("--rates", options->rates_path,
+                      "loss probability of each node, a JSON array: nodes take the places in "
+                      "which the plan is lost least often");
   command->add_option("--view", options->view, "table, or heatmap: experts down, nodes across")
       ->check(CLI::IsMember({"table", "heatmap"}));
   command->add_option("-o,--output", options->plan_path, "write the plan to this file too");

@@ -84,15 +84,6 @@ LoadMatrix matrix_of(const std::vector<std::vector<std::int64_t>>& rows, const s
 
 }  // namespace
 
-void add_later_option(CLI::App& command, const std::string& name, const std::string& help) {
-  command.add_option_function<std::string>(
-      name,
-      [name](const std::string&) {
-        refuse_option(name, "is not built yet; a later version has it");
-      },
-      help + " (not built yet)");
-}
-
 void add_placement_options(CLI::App& command, PlacementOptions& options) {
   auto& request = options.request;
   // Values out of range are the answer's to refuse (exit 3): it knows what they are for.
@@ -229,6 +220,29 @@ std::optional<ChangeRequest> read_change(const ChangeOptions& options) {
     change.bytes_per_second = port.bytes_per_second;
   }
   return change;
+}
+
+std::vector<double> read_rates(const std::string& path, int nodes) {
+  const auto tree = parse_json(read_input(path), path);
+  if (tree.kind != JsonNode::Kind::array || tree.items.size() != static_cast<std::size_t>(nodes)) {
+    throw InputError(fmt::format(
+        "{}: /: expected an array of {} loss probabilities, one for each node, found {}",
+        tree.place(), nodes,
+        tree.kind == JsonNode::Kind::array ? fmt::format("{}", tree.items.size())
+                                           : std::string(kind_in_words(tree.kind))));
+  }
+  std::vector<double> rates;
+  for (std::size_t node = 0; node < tree.items.size(); ++node) {
+    const auto& item = tree.items[node];
+    const bool whole = item.kind == JsonNode::Kind::integer;
+    const double rate = whole ? static_cast<double>(item.integer) : item.real;
+    if ((!whole && item.kind != JsonNode::Kind::real) || !(rate >= 0 && rate <= 1)) {
+      throw InputError(fmt::format("{}: /{}: expected a probability in 0..1, found {}",
+                                   item.place(), node, to_line(item)));
+    }
+    rates.push_back(rate);
+  }
+  return rates;
 }
 
 }  // namespace bethany

@@ -44,7 +44,7 @@ std::optional<ChangeRequest> read_change(const ChangeOptions& options);
 /// `otherwise`. Throws InputError; an option that is missing then is malformed (exit 2).
 PlaceRequest read_request(const PlacementOptions& options, const PlaceRequest* otherwise = nullptr);
 
-/// An option of the contract that is refused by name until it is built.
-void add_later_option(CLI::App& command, const std::string& name, const std::string& help);
+/// A JSON array of a loss probability for each node. Throws InputError "FILE:LINE: /index: …".
+std::vector<double> read_rates(const std::string& path, int nodes);
 
 }  // namespace bethany

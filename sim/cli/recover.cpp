@@ -45,30 +45,6 @@ PlanFile read_or_make_plan(const Options& options) {
   return {std::get<PlaceAnswer>(std::move(answered)).plan, {}};
 }
 
-/// A JSON array of a loss probability for each node. Throws InputError "FILE:LINE: /index: …".
-std::vector<double> read_rates(const std::string& path, int nodes) {
-  const auto tree = parse_json(read_input(path), path);
-  if (tree.kind != JsonNode::Kind::array || tree.items.size() != static_cast<std::size_t>(nodes)) {
-    throw InputError(fmt::format(
-        "{}: /: expected an array of {} loss probabilities, one for each node, found {}",
-        tree.place(), nodes,
-        tree.kind == JsonNode::Kind::array ? fmt::format("{}", tree.items.size())
-                                           : std::string(kind_in_words(tree.kind))));
-  }
-  std::vector<double> rates;
-  for (std::size_t node = 0; node < tree.items.size(); ++node) {
-    const auto& item = tree.items[node];
-    const bool whole = item.kind == JsonNode::Kind::integer;
-    const double rate = whole ? static_cast<double>(item.integer) : item.real;
-    if ((!whole && item.kind != JsonNode::Kind::real) || !(rate >= 0 && rate <= 1)) {
-      throw InputError(fmt::format("{}: /{}: expected a probability in 0..1, found {}",
-                                   item.place(), node, to_line(item)));
-    }
-    rates.push_back(rate);
-  }
-  return rates;
-}
-
 /// How many nodes the trace loses at once, and how often.
 std::map<std::int64_t, std::int64_t> read_bulk_sizes(const std::string& path) {
   const JsonNode none;

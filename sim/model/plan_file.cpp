@@ -259,9 +259,9 @@ PlanFile read_plan(const JsonNode& node) {
                                         "`place` prints {}",
                                         schema, kPlaceSchema));
     }
-    for (const auto* key :
-         {"version", "seed", "allocation", "placement", "dispatch", "fault_threshold",
-          "fault_threshold_effective", "objective", "core_family", "reconfiguration"}) {
+    for (const auto* key : {"version", "seed", "allocation", "placement", "dispatch",
+                            "fault_threshold", "fault_threshold_effective", "objective",
+                            "core_family", "reconfiguration", "recovery_by_rates"}) {
       reader.raw(key);
     }
   } else if (const auto version = reader.integer("bethany_plan", 0, INT64_MAX); version != 1) {

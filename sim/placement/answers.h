@@ -38,6 +38,9 @@ struct PlaceRequest {
   int expert_groups = 0;                // 0: none; divides the experts
   std::vector<PlanDomain> domains;      // of nodes 0..nodes-1; none: not known
   std::optional<ChangeRequest> change;  // the plan to come from
+  /// Loss probability of each node, independent; not empty: nodes take the places in which the plan
+  /// is lost least often (rate_order.h).
+  std::vector<double> rates;
   std::optional<std::int64_t> expert_gradient_bytes;
   std::uint64_t seed = 1;
 };
@@ -59,6 +62,9 @@ struct PlaceAnswer {
   std::vector<double> gradient_traffic;
   std::string core_family;                         // of a plan that an objective chose
   std::optional<Reconfiguration> reconfiguration;  // as asked for
+  /// With rates: recovery with the nodes in these places, and as the parts numbered them.
+  std::optional<RatedRecovery> recovery_by_rates;
+  std::optional<RatedRecovery> recovery_unordered;
 };
 
 /// Throws InputError when a value is out of range, a name is unknown (naming the nearest), or rows

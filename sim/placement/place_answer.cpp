@@ -9,7 +9,9 @@
 #include "sim/placement/answer_fields.h"
 #include "sim/placement/answers.h"
 #include "sim/placement/domains.h"
+#include "sim/placement/layer_nesting.h"
 #include "sim/placement/plan_costs.h"
+#include "sim/placement/rate_order.h"
 
 namespace bethany {
 namespace {
@@ -232,6 +234,29 @@ void weigh(const PlacementShape& shape, PlaceAnswer& answer) {
   }
 }
 
+/// Gives the plan's places to nodes by their rates.
+std::optional<Infeasible> order_places(const PlacementShape& shape, PlaceAnswer& answer) {
+  const auto& rates = answer.request.rates;
+  if (rates.empty()) return {};
+  if (answer.request.change) {
+    throw InputError("a previous plan says which node takes which place: it excludes rates");
+  }
+  if (rates.size() != static_cast<std::size_t>(shape.nodes)) {
+    throw InputError(fmt::format("{} rates for {} nodes", rates.size(), shape.nodes));
+  }
+  for (const double rate : rates) {
+    if (!(rate >= 0 && rate <= 1)) throw InputError(fmt::format("rates: {} is outside 0..1", rate));
+  }
+  const auto order = order_by_rates(minimal_host_sets(answer.plan), rates, shape.domain_of_node);
+  if (!order) return Infeasible{"the plan's exact recovery by rates is not affordable"};
+  for (auto& layer : answer.plan.layers) {
+    renumber_nodes(shape, order->node_of_place, layer.expert_of_slot);
+  }
+  answer.recovery_by_rates = order->after;
+  answer.recovery_unordered = order->before;
+  return {};
+}
+
 JsonNode number_or_null(std::optional<int> value) {
   return value ? JsonNode::of(std::int64_t{*value}) : JsonNode();
 }
@@ -263,6 +288,7 @@ std::variant<PlaceAnswer, Infeasible> answer_place(const PlaceRequest& request) 
   answer.request = request;
   auto reason =
       request.objective.empty() ? make_by_parts(shape, answer) : choose_by_objective(shape, answer);
+  if (!reason) reason = order_places(shape, answer);
   if (reason) return std::move(*reason);
   if (request.replicas.empty()) {
     answer.fault_threshold_effective = shape.effective_fault_threshold();
@@ -307,6 +333,12 @@ JsonNode place_json(const PlaceAnswer& answer) {
   } else {
     for (auto& member : layers.front().members) node.member(member.key) = std::move(member.value);
   }
+  if (answer.recovery_by_rates) {
+    auto& by_rates = node.member("recovery_by_rates");
+    by_rates.member("probability") = JsonNode::of(answer.recovery_by_rates->probability);
+    by_rates.member("loss") = JsonNode::of(answer.recovery_by_rates->loss);
+    by_rates.member("loss_unordered") = JsonNode::of(answer.recovery_unordered->loss);
+  }
   if (answer.reconfiguration) {
     node.member("reconfiguration") = reconfiguration_json(*answer.reconfiguration);
   }
@@ -315,6 +347,7 @@ JsonNode place_json(const PlaceAnswer& answer) {
 
 std::variant<std::vector<FrontierPlan>, Infeasible> answer_frontier(const PlaceRequest& request) {
   if (request.change) throw InputError("the frontier is of plans from nothing: no previous plan");
+  if (!request.rates.empty()) throw InputError("the frontier is for uniform losses: no rates");
   const auto shape = shape_of(request);
   return frontier(objective_request(shape, request));
 }

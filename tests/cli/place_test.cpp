@@ -142,6 +142,27 @@ TEST_CASE("an objective chooses the parts, the frontier shows several plans") {
   check_refused(ten_nodes({"--objective", "frontier", "-o", "plan.json"}), 2, "several");
 }
 
+TEST_CASE("with rates the unreliable nodes do not share a group") {
+  const TemporaryDirectory directory;
+  // Groups of two and eight nodes: the two that hold the coldest experts are the ones that matter.
+  const auto rates =
+      directory.write("rates.json", "[0.2,0.2,0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01]");
+  const auto json = ten_nodes({"--rates", rates, "--format", "json"});
+  REQUIRE(json.exit_code == 0);
+  const auto answer = parse_json(json.out, "place");
+  const auto* recovery = answer.find("recovery_by_rates");
+  REQUIRE(recovery != nullptr);
+  CHECK(recovery->find("loss_unordered")->real == Approx(0.04));
+  CHECK(recovery->find("loss")->real == Approx(0.0001).epsilon(1e-3));
+  const auto plan = directory.write("plan.json", json.out);
+  const auto recovered = bethany_command({"recover", "--plan", plan, "--rates", rates});
+  CHECK(contains(recovered.out, "0.9999"));
+  check_refused(ten_nodes({"--rates", directory.write("short.json", "[0.1]")}), 3,
+                "expected an array of 10 loss probabilities");
+  check_refused(ten_nodes({"--rates", rates, "--previous", plan}), 3, "excludes rates");
+  check_refused(ten_nodes({"--rates", rates, "--objective", "frontier"}), 3, "no rates");
+}
+
 TEST_CASE("the objective goodput takes model, costs and failures from a scenario") {
   const std::string scenario = std::string(BETHANY_SOURCE_DIR) + "/traces/samples/quickstart.json";
   const std::vector<std::string> goodput = {"--objective", "goodput", "--scenario", scenario};
