@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <iterator>
 #include <new>
+#include <string_view>
 
 #include "sim/base/error.h"
 #include "sim/base/text.h"
@@ -44,6 +47,29 @@ void check_command(const CLI::App& parent, int argc, char** argv, int place) {
   throw CLI::ValidationError(bethany::unknown_name("command", typed, names));
 }
 
+struct Command {
+  std::string_view name;
+  void (*add)(CLI::App& program, bethany::CommandContext& context);
+};
+
+constexpr Command kCommands[] = {
+    {"replay", bethany::add_replay},       {"compare", bethany::add_compare},
+    {"place", bethany::add_place},         {"recover", bethany::add_recover},
+    {"trace", bethany::add_trace},         {"check", bethany::add_check},
+    {"model", bethany::add_model},         {"list", bethany::add_list},
+    {"calibrate", bethany::add_calibrate},
+};
+
+/// Adds the command that is typed, or all when that is none of them: building the options of all
+/// of them took 1.4 M of the 44 M instructions of a whole replay of the p3 trace.
+void add_commands(CLI::App& program, bethany::CommandContext& context, std::string_view typed) {
+  const auto* const known = std::find_if(std::begin(kCommands), std::end(kCommands),
+                                         [&](const Command& each) { return each.name == typed; });
+  for (const auto& command : kCommands) {
+    if (known == std::end(kCommands) || command.name == typed) command.add(program, context);
+  }
+}
+
 int run(int argc, char** argv) {
   using namespace bethany;
   CLI::App program{"Simulates resilient and elastic training of Mixture-of-Experts models."};
@@ -52,15 +78,7 @@ int run(int argc, char** argv) {
   program.require_subcommand(1);
   program.failure_message(CLI::FailureMessage::simple);
   CommandContext context;
-  add_replay(program, context);
-  add_compare(program, context);
-  add_place(program, context);
-  add_recover(program, context);
-  add_trace(program, context);
-  add_check(program, context);
-  add_model(program, context);
-  add_list(program, context);
-  add_calibrate(program, context);
+  add_commands(program, context, argc > 1 ? argv[1] : "");
   try {
     check_command(program, argc, argv, 1);
     program.parse(argc, argv);
