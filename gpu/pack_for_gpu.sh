@@ -15,24 +15,22 @@ git ls-files -co --exclude-standard -- CMakeLists.txt CMakePresets.json sim gpu 
 
 deps="$out/deps/usr"
 library_folder=/usr/lib/x86_64-linux-gnu
-wanted='^/usr/include/(CLI|Random123|boost|fmt|nlohmann|openssl|x86_64-linux-gnu/openssl)/'
+wanted='^/usr/include/(CLI|Random123|boost|fmt|lemon|nettle|nlohmann)/'
 wanted+='|^/usr/include/(simdjson|xxhash|zconf|zlib|zstd|zdict|zstd_errors)\.h$'
 {
   ninja -C "$build" -t deps | grep -oE '/usr/include/[^ ]+' | xargs realpath -s
   # What another compiler's version may ask for.
-  find /usr/include/boost/config /usr/include/fmt /usr/include/openssl -name '*.h*'
-  find /usr/include/x86_64-linux-gnu/openssl -name '*.h'
+  find /usr/include/boost/config /usr/include/fmt /usr/include/lemon /usr/include/nettle -name '*.h*'
 } | sort -u | grep -E "$wanted" | while read -r header; do
   install -D -m 644 "$header" "$deps/${header#/usr/}"
 done
-cp -r "$deps"/include/x86_64-linux-gnu/openssl "$deps/include/"
 mkdir -p "$out/deps$library_folder/cmake"
 for name in fmt simdjson; do
   cp -rL "$library_folder/cmake/$name" "$out/deps$library_folder/cmake/"
 done
 mkdir -p "$deps/share/cmake"
 for name in nlohmann_json CLI11; do cp -rL "/usr/share/cmake/$name" "$deps/share/cmake/"; done
-for name in fmt simdjson zstd z xxhash crypto; do
+for name in fmt simdjson zstd z xxhash nettle; do
   # Under every name a linker or loader asks for: links may not travel.
   for file in "$library_folder"/lib$name.so*; do cp -L "$file" "$out/deps$library_folder/"; done
 done

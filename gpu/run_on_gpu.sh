@@ -12,7 +12,7 @@ build=${BETHANY_BUILD:-build/gpu}
 started=$SECONDS
 prefix=()
 if [ -d deps/usr ]; then
-  prefix=(-DCMAKE_PREFIX_PATH="$PWD/deps/usr" -DOPENSSL_ROOT_DIR="$PWD/deps/usr"
+  prefix=(-DCMAKE_PREFIX_PATH="$PWD/deps/usr"
     -DBOOST_ROOT="$PWD/deps/usr" -DBoost_NO_BOOST_CMAKE=ON -DBoost_NO_SYSTEM_PATHS=ON)
 fi
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O2 \
