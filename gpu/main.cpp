@@ -42,6 +42,7 @@ struct Options {
   std::string name;
   std::int64_t seed = 1;
   double within = 0;
+  double warm = 0;
   int passes = 2;
   bool quick = false;
   bool force = false;
@@ -98,6 +99,7 @@ int calibrate_device(const Options& options) {
   Protocol protocol;
   protocol.passes = options.passes;
   protocol.within_seconds = options.within;
+  protocol.warm_seconds = options.warm;
   if (options.quick) protocol.seconds_max = 0.1;
   std::signal(SIGINT, [](int) { interrupted = 1; });
   const auto measurements = measure(
@@ -156,6 +158,10 @@ int run(int argc, char** argv) {
   calibrate_command->add_flag("--quick", options.quick, "about a tenth of the points");
   calibrate_command->add_option("--passes", options.passes, "over all points (default 2)")
       ->check(CLI::Range(1, 10));
+  calibrate_command
+      ->add_option("--warm", options.warm,
+                   "seconds that each point runs before it is timed (default 0)")
+      ->check(CLI::Range(0.0, 10.0));
   calibrate_command->add_option("--within", options.within, "stop measuring after so many seconds")
       ->check(CLI::NonNegativeNumber);
   calibrate_command->callback([&] { chosen = [&] { return calibrate_device(options); }; });

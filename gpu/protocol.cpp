@@ -50,12 +50,14 @@ Measured summarise(const Point& point, std::vector<double> seconds, std::vector<
 
 Measured measure_point(PreparedOperation& operation, const Point& point, const Protocol& protocol,
                        bool first) {
-  const double start = wall_seconds();
+  const double warm_from = wall_seconds();
   double estimate = 0;
   for (int i = 0; i < (first ? 10 : protocol.warm_up); ++i) estimate = operation.run(1).seconds;
   const int repeats =
       static_cast<int>(std::clamp(protocol.sample_seconds / std::max(estimate, 1e-9), 1.0, 50.0));
   if (repeats > 1) operation.run(repeats);
+  while (wall_seconds() - warm_from < protocol.warm_seconds) operation.run(repeats);
+  const double start = wall_seconds();
   std::vector<double> seconds;
   std::vector<double> enqueue;
   std::vector<double> sorted;

@@ -13,6 +13,9 @@ namespace bethany {
 /// How every point is measured.
 struct Protocol {
   int warm_up = 3;  // untimed runs before the samples; the first point gets 10
+  /// Then the operation runs untimed until this is over, so that a card whose clock falls under
+  /// load has the clock of that load; 0: not.
+  double warm_seconds = 0;
   int samples_min = 20;
   int samples_max = 200;
   double confidence_target = 0.01;  // half width of the 95 % interval of the median, of the median

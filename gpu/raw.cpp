@@ -119,10 +119,12 @@ std::string raw_text(const Measurements& all) {
   for (const auto& [key, value] : all.machine.facts) fact(key, value);
   const Protocol& p = all.protocol;
   fact("seed", fmt::format("{}", all.seed));
-  fact("protocol", fmt::format("warm_up {} samples {}..{} confidence {} seconds_max {} passes {} "
-                               "sentinel_every {} drift_limit {}",
-                               p.warm_up, p.samples_min, p.samples_max, p.confidence_target,
-                               p.seconds_max, p.passes, p.sentinel_every, p.drift_limit));
+  fact("protocol",
+       fmt::format(
+           "warm_up {} warm_seconds {} samples {}..{} confidence {} seconds_max {} passes {} "
+           "sentinel_every {} drift_limit {}",
+           p.warm_up, p.warm_seconds, p.samples_min, p.samples_max, p.confidence_target,
+           p.seconds_max, p.passes, p.sentinel_every, p.drift_limit));
   fact("complete", all.complete ? "yes" : "no");
   fact("sentinel_drift",
        fmt::format("{:.4f} in cycles, {:.4f} in seconds", largest_deviation(sentinel_work(all)),
