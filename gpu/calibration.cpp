@@ -346,10 +346,12 @@ std::string calibration_table(const Measurements& measurements, const Calibratio
         100 * quantile_sorted(signed_errors, 0.5));
   }
   text += fmt::format(
-      "ceilings: {:.1f} TFLOP/s, {:.3f} TB/s; noise floor between passes {:.2f} %; "
+      "ceilings: {:.1f} TFLOP/s, {}; noise floor between passes {:.2f} %; "
       "sentinel drift {:.2f} % of its cycles\n",
-      ceilings.flop_rate / 1e12, ceilings.bandwidth / 1e12, 100 * calibration.noise_floor,
-      100 * largest_deviation(sentinel_work(measurements)));
+      ceilings.flop_rate / 1e12,
+      ceilings.bandwidth > 0 ? fmt::format("{:.3f} TB/s", ceilings.bandwidth / 1e12)
+                             : "copies too small for a bandwidth",
+      100 * calibration.noise_floor, 100 * largest_deviation(sentinel_work(measurements)));
   return text;
 }
 
