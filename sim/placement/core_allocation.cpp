@@ -9,20 +9,11 @@ namespace {
 
 /// As many replicas as the hosts of the core plan (placement.md §6): counts are chosen for
 /// recovery, not in proportion to load.
-class CoreCounts final : public Allocation {
+class CoreCounts final : public JointAllocation {
  public:
   explicit CoreCounts(CoreOptions options) : options_(options) {}
 
   Capabilities capabilities() const override { return {.gives = {kAnyNodeCount}, .needs = {}}; }
-
-  std::variant<std::vector<std::int32_t>, Infeasible> allocate(
-      const PlacementShape& shape, std::span<const std::int64_t> loads) const override {
-    LoadMatrix layer(1, shape.experts);
-    std::copy(loads.begin(), loads.end(), layer.row(0).begin());
-    auto rows = allocate_layers(shape, layer);
-    if (auto* reason = std::get_if<Infeasible>(&rows)) return std::move(*reason);
-    return std::move(std::get<ReplicaRows>(rows).front());
-  }
 
   std::variant<ReplicaRows, Infeasible> allocate_layers(const PlacementShape& shape,
                                                         const LoadMatrix& loads) const override {

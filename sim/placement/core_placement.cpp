@@ -41,7 +41,7 @@ void put_copies(const PlacementShape& shape, std::span<const std::int32_t> repli
 /// Core plans (placement.md §6, §7): every expert of every layer is on one whole node set of a
 /// common family. Counts of the allocation of the same name give its plan; other counts the plan on
 /// the cores that they allow.
-class CoreHosts final : public Placement {
+class CoreHosts final : public JointPlacement {
  public:
   explicit CoreHosts(CoreOptions options) : options_(options) {}
 
@@ -49,18 +49,6 @@ class CoreHosts final : public Placement {
     return {.gives = {kAnyNodeCount, kDomainPlan}, .needs = {}};
   }
   bool decides_gpus() const override { return true; }
-
-  std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,
-                                                            std::span<const std::int32_t> replicas,
-                                                            std::span<const std::int64_t> loads,
-                                                            Rng& rng) const override {
-    LoadMatrix layer(1, shape.experts);
-    std::copy(loads.begin(), loads.end(), layer.row(0).begin());
-    const std::vector<std::vector<std::int32_t>> rows{{replicas.begin(), replicas.end()}};
-    auto placed = place_layers(shape, rows, layer, rng);
-    if (auto* reason = std::get_if<Infeasible>(&placed)) return std::move(*reason);
-    return std::move(std::get<LayerRows>(placed).front());
-  }
 
   std::variant<LayerRows, Infeasible> place_layers(
       const PlacementShape& shape, std::span<const std::vector<std::int32_t>> replicas,

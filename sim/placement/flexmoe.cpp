@@ -9,21 +9,12 @@ namespace {
 
 /// The counts that FlexMoE's scheduler arrives at (FlexMoeSchedule). The placement of the same name
 /// keeps its slots too.
-class FlexMoe final : public Allocation {
+class FlexMoe final : public JointAllocation {
  public:
   explicit FlexMoe(ObjectReader& options) : schedule_(options) {}
 
   Capabilities capabilities() const override {
     return {.gives = {kAnyNodeCount, kHistoryPlan}, .needs = {}};
-  }
-
-  std::variant<std::vector<std::int32_t>, Infeasible> allocate(
-      const PlacementShape& shape, std::span<const std::int64_t> loads) const override {
-    LoadMatrix layer(1, shape.experts);
-    std::copy(loads.begin(), loads.end(), layer.row(0).begin());
-    auto made = allocate_layers(shape, layer);
-    if (auto* reason = std::get_if<Infeasible>(&made)) return *reason;
-    return std::move(std::get<ReplicaRows>(made).front());
   }
 
   std::variant<ReplicaRows, Infeasible> allocate_layers(const PlacementShape& shape,

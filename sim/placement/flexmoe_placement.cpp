@@ -8,7 +8,7 @@ namespace bethany {
 namespace {
 
 /// The slots that FlexMoE's scheduler arrives at (FlexMoeSchedule), whatever the allocation says.
-class FlexMoePlacement final : public Placement {
+class FlexMoePlacement final : public JointPlacement {
  public:
   explicit FlexMoePlacement(ObjectReader& options) : schedule_(options) {}
 
@@ -17,18 +17,6 @@ class FlexMoePlacement final : public Placement {
   }
   bool decides_gpus() const override { return true; }
   bool keeps_counts() const override { return false; }
-
-  std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,
-                                                            std::span<const std::int32_t> replicas,
-                                                            std::span<const std::int64_t> loads,
-                                                            Rng& rng) const override {
-    (void)replicas, (void)rng;
-    LoadMatrix layer(1, shape.experts);
-    std::copy(loads.begin(), loads.end(), layer.row(0).begin());
-    auto made = schedule_.run(shape, layer);
-    if (auto* reason = std::get_if<Infeasible>(&made)) return *reason;
-    return std::move(std::get<FlexMoeSchedule::Result>(made).rows.front());
-  }
 
   std::variant<LayerRows, Infeasible> place_layers(
       const PlacementShape& shape, std::span<const std::vector<std::int32_t>> replicas,

@@ -7,6 +7,16 @@
 #include "sim/base/check.h"
 
 namespace bethany {
+namespace {
+
+/// The loads of one layer; as placements take them, empty ones count as none.
+LoadMatrix one_layer(const PlacementShape& shape, std::span<const std::int64_t> loads) {
+  LoadMatrix layer(1, shape.experts);
+  std::copy(loads.begin(), loads.end(), layer.row(0).begin());
+  return layer;
+}
+
+}  // namespace
 
 int PlacementShape::effective_fault_threshold() const {
   if (experts == 0) return fault_threshold;
@@ -47,6 +57,22 @@ std::variant<LayerRows, Infeasible> Placement::place_layers(
     rows.push_back(std::move(std::get<std::vector<std::int32_t>>(placed)));
   }
   return rows;
+}
+
+std::variant<std::vector<std::int32_t>, Infeasible> JointAllocation::allocate(
+    const PlacementShape& shape, std::span<const std::int64_t> loads) const {
+  auto made = allocate_layers(shape, one_layer(shape, loads));
+  if (auto* reason = std::get_if<Infeasible>(&made)) return std::move(*reason);
+  return std::move(std::get<ReplicaRows>(made).front());
+}
+
+std::variant<std::vector<std::int32_t>, Infeasible> JointPlacement::place(
+    const PlacementShape& shape, std::span<const std::int32_t> replicas,
+    std::span<const std::int64_t> loads, Rng& rng) const {
+  const std::vector<std::int32_t> counts(replicas.begin(), replicas.end());
+  auto placed = place_layers(shape, {&counts, 1}, one_layer(shape, loads), rng);
+  if (auto* reason = std::get_if<Infeasible>(&placed)) return std::move(*reason);
+  return std::move(std::get<LayerRows>(placed).front());
 }
 
 Registry<Allocation>& allocations() {

@@ -96,6 +96,15 @@ class Allocation {
                                                                 const LoadMatrix& loads) const;
 };
 
+/// An allocation that makes all layers together: one layer alone is a matrix of one row.
+class JointAllocation : public Allocation {
+ public:
+  std::variant<std::vector<std::int32_t>, Infeasible> allocate(
+      const PlacementShape& shape, std::span<const std::int64_t> loads) const final;
+  std::variant<ReplicaRows, Infeasible> allocate_layers(const PlacementShape& shape,
+                                                        const LoadMatrix& loads) const override = 0;
+};
+
 /// The experts in the slots of every node, node after node, for each layer.
 using LayerRows = std::vector<std::vector<std::int32_t>>;
 
@@ -120,6 +129,18 @@ class Placement {
   /// True when the rows are final, slots GPU after GPU: neither the layer order nor the GPU pass
   /// touches them.
   virtual bool decides_gpus() const { return false; }
+};
+
+/// A placement that makes all layers together: one layer alone is a matrix of one row.
+class JointPlacement : public Placement {
+ public:
+  std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,
+                                                            std::span<const std::int32_t> replicas,
+                                                            std::span<const std::int64_t> loads,
+                                                            Rng& rng) const final;
+  std::variant<LayerRows, Infeasible> place_layers(
+      const PlacementShape& shape, std::span<const std::vector<std::int32_t>> replicas,
+      const LoadMatrix& loads, Rng& rng) const override = 0;
 };
 
 /// Where tokens go.

@@ -10,25 +10,13 @@ namespace {
 
 /// Repair instead of a new plan (elastic serving engines): see repaired_rows(). The allocation's
 /// counts matter only when no plan is in force: then replicas are spread as by `laer`.
-class RepairPlacement final : public Placement {
+class RepairPlacement final : public JointPlacement {
  public:
   Capabilities capabilities() const override {
     return {.gives = {kAnyNodeCount, kHistoryPlan}, .needs = {}};
   }
   bool decides_gpus() const override { return true; }
   bool keeps_counts() const override { return false; }
-
-  std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,
-                                                            std::span<const std::int32_t> replicas,
-                                                            std::span<const std::int64_t> loads,
-                                                            Rng& rng) const override {
-    LoadMatrix layer(1, shape.experts);
-    std::copy(loads.begin(), loads.end(), layer.row(0).begin());
-    const std::vector<std::int32_t> counts(replicas.begin(), replicas.end());
-    auto placed = place_layers(shape, {&counts, 1}, layer, rng);
-    if (auto* reason = std::get_if<Infeasible>(&placed)) return *reason;
-    return std::move(std::get<LayerRows>(placed).front());
-  }
 
   std::variant<LayerRows, Infeasible> place_layers(
       const PlacementShape& shape, std::span<const std::vector<std::int32_t>> replicas,

@@ -15,24 +15,12 @@ namespace {
 /// SmartMoE's re-placement (papers.md §2.1): experts by load, heaviest first, each to the GPU with
 /// fewest tokens that has a free slot, of equals to one that held it; adopted only when the largest
 /// GPU load falls. Made for one replica each; more are placed one after another.
-class SmartMoe final : public Placement {
+class SmartMoe final : public JointPlacement {
  public:
   Capabilities capabilities() const override {
     return {.gives = {kAnyNodeCount, kHistoryPlan}, .needs = {}};
   }
   bool decides_gpus() const override { return true; }
-
-  std::variant<std::vector<std::int32_t>, Infeasible> place(const PlacementShape& shape,
-                                                            std::span<const std::int32_t> replicas,
-                                                            std::span<const std::int64_t> loads,
-                                                            Rng& rng) const override {
-    LoadMatrix layer(1, shape.experts);
-    std::copy(loads.begin(), loads.end(), layer.row(0).begin());
-    const std::vector<std::int32_t> counts(replicas.begin(), replicas.end());
-    auto placed = place_layers(shape, {&counts, 1}, layer, rng);
-    if (auto* reason = std::get_if<Infeasible>(&placed)) return *reason;
-    return std::move(std::get<LayerRows>(placed).front());
-  }
 
   std::variant<LayerRows, Infeasible> place_layers(
       const PlacementShape& shape, std::span<const std::vector<std::int32_t>> replicas,
