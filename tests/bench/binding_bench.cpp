@@ -17,18 +17,10 @@
 #include "sim/base/object_reader.h"
 #include "sim/placement/binding.h"
 #include "sim/placement/parts.h"
+#include "tests/bench/placement_cases.h"
 
 namespace bethany {
 namespace {
-
-template <class Part>
-std::unique_ptr<Part> part(const Registry<Part>& registry, std::string_view name) {
-  const auto* entry = registry.find(name);
-  BETHANY_CHECK(entry != nullptr, "no part '{}'", name);
-  const JsonNode none;
-  ObjectReader options(none, "");
-  return entry->make(options);
-}
 
 /// Zipf loads whose ranks are drawn anew for each layer; `drift` of them change places afterwards.
 LoadMatrix loads_of(int layers, int experts, double drift) {

@@ -15,11 +15,12 @@
 #include "sim/base/digest.h"
 #include "sim/base/object_reader.h"
 #include "sim/placement/core_plan.h"
+#include "tests/bench/placement_cases.h"
 
 namespace bethany {
 namespace {
 
-LoadMatrix skewed_loads(int layers, int experts, double power) {
+LoadMatrix layered_loads(int layers, int experts, double power) {
   LoadMatrix loads(layers, experts);
   auto rng = RngStreams(7, 0).stream("loads");
   std::vector<std::int32_t> order(static_cast<std::size_t>(experts));
@@ -48,13 +49,6 @@ double median_ms(
   return times[times.size() / 2];
 }
 
-template <class Part>
-std::unique_ptr<Part> part(const Registry<Part>& registry, const char* name) {
-  const JsonNode none;
-  ObjectReader options(none, "");
-  return registry.find(name)->make(options);
-}
-
 struct Case {
   const char* name;
   int layers;
@@ -62,7 +56,7 @@ struct Case {
 };
 
 void bench(const Case& at, double power, int turns, Digest& digest) {
-  const auto loads = skewed_loads(at.layers, at.shape.experts, power);
+  const auto loads = layered_loads(at.layers, at.shape.experts, power);
   CorePlan plan;
   // The last plan is kept, so that the same question again would cost nothing: another comes
   // between.

@@ -21,6 +21,7 @@
 #include "sim/placement/balanced_packing.h"
 #include "sim/placement/greedy_counts.h"
 #include "sim/placement/parts.h"
+#include "tests/bench/placement_cases.h"
 
 namespace bethany {
 namespace {
@@ -43,22 +44,6 @@ double median(std::vector<double> times) {
   std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
                    times.end());
   return times[times.size() / 2];
-}
-
-/// A few busy experts and a long tail, in another order in each layer.
-LoadMatrix skewed_loads(int layers, int experts) {
-  LoadMatrix loads(layers, experts);
-  const RngStreams streams(1, 0);
-  for (int layer = 0; layer < layers; ++layer) {
-    std::vector<std::int64_t> row;
-    for (int e = 0; e < experts; ++e) {
-      row.push_back(static_cast<std::int64_t>(4e8 / std::pow(e + 1, 0.8)));
-    }
-    auto rng = streams.stream("loads", static_cast<std::uint64_t>(layer));
-    rng.shuffle(row);
-    std::copy(row.begin(), row.end(), loads.row(layer).begin());
-  }
-  return loads;
 }
 
 struct Case {
@@ -176,7 +161,7 @@ void bench(const Case& at, int turns) {
 Case make_case(const std::string& name, int layers, int experts, int nodes, int gpus, int slots) {
   return {name,
           {.nodes = nodes, .gpus_per_node = gpus, .slots_per_gpu = slots, .experts = experts},
-          skewed_loads(layers, experts)};
+          skewed_loads(layers, experts, 0.8)};
 }
 
 void run(bool quick) {

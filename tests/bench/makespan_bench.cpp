@@ -19,6 +19,7 @@
 #include "sim/base/object_reader.h"
 #include "sim/placement/makespan.h"
 #include "sim/placement/parts.h"
+#include "tests/bench/placement_cases.h"
 
 namespace bethany {
 namespace {
@@ -40,31 +41,6 @@ double median_us(int turns, const std::function<void()>& work) {
   return times[times.size() / 2];
 }
 
-template <class Part>
-std::unique_ptr<Part> part(const Registry<Part>& registry, std::string_view name) {
-  const auto* entry = registry.find(name);
-  BETHANY_CHECK(entry != nullptr, "no part '{}'", name);
-  const JsonNode none;
-  ObjectReader options(none, "");
-  return entry->make(options);
-}
-
-/// A few busy experts and a long tail, in another order in each layer.
-LoadMatrix skewed_loads(int layers, int experts) {
-  LoadMatrix loads(layers, experts);
-  const RngStreams streams(1, 0);
-  for (int layer = 0; layer < layers; ++layer) {
-    std::vector<std::int64_t> row;
-    for (int e = 0; e < experts; ++e) {
-      row.push_back(static_cast<std::int64_t>(4e9 / std::pow(e + 1, 0.8)));
-    }
-    auto rng = streams.stream("loads", static_cast<std::uint64_t>(layer));
-    rng.shuffle(row);
-    std::copy(row.begin(), row.end(), loads.row(layer).begin());
-  }
-  return loads;
-}
-
 struct Case {
   std::string name;
   PlacementShape shape;
@@ -75,7 +51,7 @@ struct Case {
 Case make_case(const std::string& name, int layers, int experts, int nodes, int gpus, int slots) {
   return {name,
           {.nodes = nodes, .gpus_per_node = gpus, .slots_per_gpu = slots, .experts = experts},
-          skewed_loads(layers, experts)};
+          skewed_loads(layers, experts, 0.8)};
 }
 
 PlacementPlan plan_of(const Case& at, const std::string& placement) {

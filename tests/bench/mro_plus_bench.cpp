@@ -16,22 +16,14 @@
 #include "sim/base/object_reader.h"
 #include "sim/placement/parts.h"
 #include "sim/placement/survival_bound.h"
+#include "tests/bench/placement_cases.h"
 
 namespace bethany {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-template <class Part>
-std::unique_ptr<Part> part(const Registry<Part>& registry, std::string_view name) {
-  const auto* entry = registry.find(name);
-  BETHANY_CHECK(entry != nullptr, "no part '{}'", name);
-  const JsonNode none;
-  ObjectReader options(none, "");
-  return entry->make(options);
-}
-
-LoadMatrix skewed_loads(int layers, int experts, double exponent) {
+LoadMatrix layered_loads(int layers, int experts, double exponent) {
   LoadMatrix loads(layers, experts);
   const RngStreams streams(1, 0);
   for (int layer = 0; layer < layers; ++layer) {
@@ -62,7 +54,7 @@ double time_ms(const Case& at, std::string_view placement, Digest& digest, int& 
                              .experts = at.experts,
                              .nodes_per_server = 1,
                              .fault_threshold = 2};
-  const auto loads = skewed_loads(at.layers, at.experts, at.exponent);
+  const auto loads = layered_loads(at.layers, at.experts, at.exponent);
   const auto made = part(allocations(), "proportional")->allocate_layers(shape, loads);
   const auto& replicas = std::get<ReplicaRows>(made);
   truncated = 0;
