@@ -4,7 +4,7 @@
 
 #include "gpu/cuda/expert_ffn.h"
 #include "gpu/cuda/kernels.h"
-#include "gpu/cuda/routing.h"
+#include "gpu/cuda/routing_buffers.h"
 #include "sim/base/check.h"
 #include "sim/base/error.h"
 
@@ -175,19 +175,8 @@ class CudaNumerics final : public Numerics {
   }
 
   RoutingBuffers route(const LayerInput& input, std::int64_t pairs) {
-    RoutingBuffers b;
-    Arena& arena = device_.arena();
-    b.keys = arena.take_of<std::uint16_t>(z(pairs));
-    b.sorted_keys = arena.take_of<std::uint16_t>(z(pairs));
-    b.pairs = arena.take_of<int>(z(pairs));
-    b.order = arena.take_of<int>(z(pairs));
-    b.position = arena.take_of<int>(z(pairs));
-    b.offsets = arena.take_of<int>(z(input.experts + 1));
-    b.scratch_bytes = routing_scratch_bytes(pairs, input.experts);
-    b.scratch = arena.take(b.scratch_bytes);
     const std::vector<std::uint16_t> keys(input.expert_ids.begin(), input.expert_ids.end());
-    device_.upload(b.keys, keys.data(), keys.size() * 2);
-    prepare_routing(device_.stream(), b, pairs);
+    const RoutingBuffers b = take_routing(device_, keys, input.experts);
     sort_routing(device_.stream(), b, pairs, input.experts);
     return b;
   }

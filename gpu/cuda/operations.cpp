@@ -6,7 +6,7 @@
 
 #include "gpu/cuda/expert_ffn.h"
 #include "gpu/cuda/kernels.h"
-#include "gpu/cuda/routing.h"
+#include "gpu/cuda/routing_buffers.h"
 #include "gpu/protocol.h"
 #include "sim/base/check.h"
 #include "sim/base/random.h"
@@ -155,17 +155,7 @@ class Builder {
   }
 
   /// Pairs in random order with the counts of the point's skew.
-  RoutingBuffers routing(std::int64_t pairs, const Point& counts) {
-    RoutingBuffers b;
-    Arena& arena = device_.arena();
-    b.keys = arena.take_of<std::uint16_t>(z(pairs));
-    b.sorted_keys = arena.take_of<std::uint16_t>(z(pairs));
-    b.pairs = arena.take_of<int>(z(pairs));
-    b.order = arena.take_of<int>(z(pairs));
-    b.position = arena.take_of<int>(z(pairs));
-    b.offsets = arena.take_of<int>(z(counts.experts + 1));
-    b.scratch_bytes = routing_scratch_bytes(pairs, counts.experts);
-    b.scratch = arena.take(b.scratch_bytes);
+  RoutingBuffers routing(const Point& counts) {
     std::vector<std::uint16_t> keys;
     const auto rows_of = expert_rows(counts);
     for (std::size_t e = 0; e < rows_of.size(); ++e) {
@@ -173,13 +163,11 @@ class Builder {
     }
     Rng rng = RngStreams(set_, 0).stream("gpu/routing");
     rng.shuffle(keys);
-    device_.upload(b.keys, keys.data(), keys.size() * 2);
-    prepare_routing(device_.stream(), b, pairs);
-    return b;
+    return take_routing(device_, keys, counts.experts);
   }
 
   Work sort_work() {
-    const RoutingBuffers buffers = routing(point_.rows, point_);
+    const RoutingBuffers buffers = routing(point_);
     return [this_device = &device_, buffers, p = point_] {
       sort_routing(this_device->stream(), buffers, p.rows, p.experts);
     };
@@ -188,7 +176,7 @@ class Builder {
   Work reorder_work() {
     const Point p = point_;
     const int top_k = static_cast<int>(p.size);
-    const RoutingBuffers buffers = routing(p.rows, p);
+    const RoutingBuffers buffers = routing(p);
     sort_routing(device_.stream(), buffers, p.rows, p.experts);
     if (p.operation == Operation::row_gather) {
       void* in = random_rows(p.rows / top_k * p.inputs, 1);
@@ -224,7 +212,7 @@ class Builder {
     }
     gate.rows = all.rows / all.size;
     const Work gating = gate_work(gate);
-    const RoutingBuffers buffers = routing(all.rows, all);
+    const RoutingBuffers buffers = routing(all);
     const FfnSizes sizes{.hidden = all.inputs,
                          .ffn = all.outputs,
                          .gated = all.gated,
