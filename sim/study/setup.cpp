@@ -11,7 +11,7 @@
 #include "sim/base/object_reader.h"
 #include "sim/base/text.h"
 #include "sim/model/readers.h"
-#include "sim/model/routing_load_file.h"
+#include "sim/model/routing_source.h"
 #include "sim/model/trace_file.h"
 #include "traces/import.h"
 #include "traces/replay_options.h"
