@@ -38,7 +38,7 @@ struct Setup {
   Cost cost;
   RngStreams streams{0, 0};
   TraceStamp trace_stamp;
-  JsonNode policies;  // the scenario's, an object; may be empty
+  JsonNode policies;                  // the scenario's, an object; may be empty
   std::vector<std::string> warnings;  // what was let through on request
   /// The effective scenario: complete, and again a valid scenario with the same results.
   JsonNode effective;
@@ -49,6 +49,9 @@ struct Overrides {
   std::vector<std::string> sets;  // KEY.KEY=VALUE, VALUE as JSON or else as text
   std::optional<std::uint64_t> seed;
 };
+
+/// Lays one KEY.KEY=VALUE over an object. Throws InputError when it is not of that form.
+void apply_set(JsonNode& tree, const std::string& setting);
 
 /// Reads the scenario file ("-": standard input) with its overrides.
 /// Throws InputError naming file, line, path and the nearest known key.
