@@ -12,6 +12,7 @@
 #include "sim/model/scenario.h"
 #include "sim/model/trace.h"
 #include "sim/policy/policy.h"
+#include "sim/study/input_cache.h"
 
 namespace bethany {
 
@@ -34,7 +35,7 @@ struct NamedPolicy {
 struct Setup {
   Scenario scenario;
   std::unique_ptr<Trace> trace;  // replay options applied
-  std::unique_ptr<RoutingLoad> routing;
+  std::shared_ptr<const RoutingLoad> routing;
   Cost cost;
   RngStreams streams{0, 0};
   TraceStamp trace_stamp;
@@ -57,8 +58,13 @@ void apply_set(JsonNode& tree, const std::string& setting);
 /// Throws InputError naming file, line, path and the nearest known key.
 JsonNode read_scenario_tree(const std::string& path, const Overrides& overrides);
 
-/// Resolves a scenario: every key is read and every file it names. Throws InputError.
-Setup make_setup(const JsonNode& tree);
+/// Lays "KEY.KEY=VALUE" over a scenario: VALUE is read as JSON, or else taken as text. Throws
+/// InputError when it is malformed.
+void apply_set(JsonNode& tree, const std::string& setting);
+
+/// Resolves a scenario: every key is read and every file it names. Inputs that other scenarios read
+/// before are taken from `cache`, when there is one. Throws InputError.
+Setup make_setup(const JsonNode& tree, InputCache* cache = nullptr);
 
 /// The policies to run: `names` as typed, or when empty the scenario's, or when it has none
 /// lazarus and ds. Throws InputError on unknown names.
