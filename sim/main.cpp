@@ -53,11 +53,11 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"replay", bethany::add_replay},       {"compare", bethany::add_compare},
-    {"place", bethany::add_place},         {"recover", bethany::add_recover},
-    {"trace", bethany::add_trace},         {"check", bethany::add_check},
-    {"model", bethany::add_model},         {"list", bethany::add_list},
-    {"calibrate", bethany::add_calibrate},
+    {"replay", bethany::add_replay},   {"compare", bethany::add_compare},
+    {"place", bethany::add_place},     {"recover", bethany::add_recover},
+    {"trace", bethany::add_trace},     {"check", bethany::add_check},
+    {"model", bethany::add_model},     {"list", bethany::add_list},
+    {"profile", bethany::add_profile}, {"calibrate", bethany::add_calibrate},
 };
 
 /// Adds the command that is typed, or all when that is none of them: building the options of all
