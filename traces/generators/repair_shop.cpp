@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cmath>
 #include <deque>
 #include <functional>
 #include <queue>
@@ -62,8 +63,8 @@ class RepairShop final : public TraceGenerator {
       }
       builder_.add(at(Duration(0)), TraceEventKind::join, all, 0);
       // Nodes are alike but for their kind: the first ones are the lemons.
-      const auto lemons =
-          static_cast<std::ptrdiff_t>(shop_.lemons_ * static_cast<double>(shop_.nodes_));
+      const auto lemons = static_cast<std::ptrdiff_t>(
+          std::llround(shop_.lemons_ * static_cast<double>(shop_.nodes_)));
       live_[lemon].assign(all.begin(), all.begin() + lemons);
       live_[ordinary].assign(all.begin() + lemons, all.end());
       const SimTime end = at(shop_.length_);
