@@ -60,7 +60,7 @@ void Roster::leave_members(NodeId node) {
   pool_.insert(node);
 }
 
-void Roster::take_all_ready(int usable) {
+void Roster::take_all_ready() {
   ++stamp_;
   std::vector<NodeId> taken;
   pool_.for_each([&](NodeId node) { taken.push_back(node); });
@@ -69,12 +69,13 @@ void Roster::take_all_ready(int usable) {
     members_.insert(node);
     nodes_[node.index()].member_since = stamp_;
   }
-  while (members_.size() > usable) leave_members(members_.last());
 }
 
-void Roster::dismiss() {
-  for (const auto node : member_list()) leave_members(node);
+void Roster::release(std::span<const NodeId> members) {
+  for (const auto node : members) leave_members(node);
 }
+
+void Roster::dismiss() { release(member_list()); }
 
 std::vector<NodeId> Roster::member_list() const {
   std::vector<NodeId> list;

@@ -33,8 +33,10 @@ class Roster {
   int pool() const { return pool_.size(); }
   Books::Counts counts(bool pool_is_stranded) const;
 
-  /// Makes the `usable` ready nodes with the lowest ids the members.
-  void take_all_ready(int usable);
+  /// Makes all ready nodes members.
+  void take_all_ready();
+  /// These members no longer take part; they stay ready.
+  void release(std::span<const NodeId> members);
   /// Nobody is a member any more.
   void dismiss();
 

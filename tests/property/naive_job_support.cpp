@@ -51,7 +51,6 @@ class NaiveJob {
   void detection_over();
   void first_start();
   void recover();
-  void recover_in_place();
   void reconfigure(PlanCause cause, const NodeSet& members, const std::array<Blocked, 3>& buckets);
   void restart();
   void step_boundary();
@@ -64,6 +63,7 @@ class NaiveJob {
 
   int usable(int nodes) const;
   NodeSet training_set() const;
+  NodeSet survivors_of(const NodeSet& nodes) const;
   int ready_outside() const;
   std::int64_t committed() const { return static_cast<std::int64_t>(steps_.size()); }
   int member_count() const { return static_cast<int>(members_.size()); }
@@ -312,23 +312,22 @@ void NaiveJob::first_start() {
 }
 
 void NaiveJob::recover() {
+  // Whom a recovery without a restart may take.
+  const NodeSet takes =
+      in_.policy.on_loss->takes_idle_nodes() ? cluster_.ready() : NodeSet(members_);
   LossView view;
-  view.state_complete = state_.complete_state();
-  view.ready_nodes = ready_count();
+  view.state_complete = state_.complete_state(takes);
+  view.nodes = static_cast<int>(takes.size());
+  view.minimum_nodes = minimum_;
   NaiveDisruption& disruption = result_.disruptions.back();
   disruption.kind = in_.policy.on_loss->decide(view);
   tell(fmt::format("{} decided, lost {}", name_of(disruption.kind), disruption.lost));
   if (disruption.kind == Recovery::restart) {
     restart();
-  } else {
-    recover_in_place();
+    return;
   }
-}
-
-void NaiveJob::recover_in_place() {
-  BETHANY_CHECK(result_.disruptions.back().kind == Recovery::in_place,
-                "the reference does not know this recovery");
-  reconfigure(PlanCause::in_place, training_set(),
+  const bool regroups = disruption.kind == Recovery::regroup;
+  reconfigure(regroups ? PlanCause::regroup : PlanCause::in_place, survivors_of(takes),
               {Blocked::planning, Blocked::communicator, Blocked::transfer});
 }
 
@@ -383,10 +382,11 @@ void NaiveJob::after_checkpoint(bool written) {
 }
 
 void NaiveJob::join() {
-  const NodeSet members = training_set();
+  const bool in_place = in_.policy.on_loss->recovers_in_place();
+  const NodeSet members = in_place ? survivors_of(cluster_.ready()) : training_set();
   const int n = static_cast<int>(members.size());
   tell(fmt::format("join, now {} nodes", n));
-  if (in_.policy.on_loss->recovers_in_place()) {
+  if (in_place) {
     reconfigure(PlanCause::join, members, {Blocked::join, Blocked::join, Blocked::join});
   } else {
     begin(state_.plan_for(PlanCause::join, members, StateFrom::storage, committed()), members,
@@ -420,7 +420,11 @@ void NaiveJob::begin(NaiveTarget target, const NodeSet& members,
   BETHANY_CHECK(!members.empty(), "nobody trains");
   members_ = members;
   target_ = std::move(target);
-  if (target_.cause != PlanCause::rebalance) {  // all candidates are taken
+  // Rule 8: what takes all candidates ends their gathering; a regroup takes none.
+  const bool takes_none =
+      target_.cause == PlanCause::rebalance ||
+      (target_.cause == PlanCause::regroup && !in_.policy.on_loss->takes_idle_nodes());
+  if (!takes_none) {
     gather_end_.reset();
     gather_over_ = false;
   }
@@ -457,6 +461,26 @@ NodeSet NaiveJob::training_set() const {
     if (members.size() < count) members.insert(node);
   }
   return members;
+}
+
+/// Whom a change that keeps state takes of these nodes: in turns one of each different content,
+/// while they last, then those that hold nothing.
+NodeSet NaiveJob::survivors_of(const NodeSet& nodes) const {
+  const int count = usable(static_cast<int>(nodes.size()));
+  NodeSet chosen;
+  while (static_cast<int>(chosen.size()) < count) {
+    std::set<NaiveContent> seen;
+    for (const NodeId node : nodes) {
+      const NaiveContent content = state_.content_of(node);
+      if (chosen.count(node) != 0 || content.empty() || !seen.insert(content).second) continue;
+      if (static_cast<int>(chosen.size()) < count) chosen.insert(node);
+    }
+    if (!seen.empty()) continue;
+    for (const NodeId node : nodes) {
+      if (static_cast<int>(chosen.size()) < count) chosen.insert(node);
+    }
+  }
+  return chosen;
 }
 
 int NaiveJob::ready_outside() const {
