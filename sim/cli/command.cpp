@@ -38,6 +38,35 @@ Setup load_setup(const ScenarioOptions& options) {
   return setup;
 }
 
+Assignments assignments(const std::vector<std::string>& sets) {
+  Assignments given;
+  for (const auto& setting : sets) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw InputError(fmt::format("--set {}: expected KEY=VALUE", setting));
+    }
+    given.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+  }
+  return given;
+}
+
+JsonNode node_of(const Assignments& given) {
+  JsonNode node;
+  node.kind = JsonNode::Kind::object;
+  for (const auto& [key, value] : given) {
+    const auto origin = std::make_shared<const std::string>(fmt::format("{}={}", key, value));
+    JsonNode& member = node.member(key);
+    try {
+      member = parse_json(value, *origin);
+    } catch (const InputError&) {
+      member = JsonNode::of(value);  // quantities and names need no quotes
+    }
+    member.line = 0;
+    member.origin = origin;
+  }
+  return node;
+}
+
 void print_text(std::string_view text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (!written || std::fflush(stdout) != 0) throw MachineError("cannot write to standard output");

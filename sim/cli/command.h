@@ -38,6 +38,12 @@ void add_scenario(CLI::App& command, ScenarioOptions& options);
 /// Reads and resolves the scenario; its warnings go to stderr.
 Setup load_setup(const ScenarioOptions& options);
 
+/// The texts KEY=VALUE of `--set`, taken apart. Throws InputError.
+using Assignments = std::vector<std::pair<std::string, std::string>>;
+Assignments assignments(const std::vector<std::string>& sets);
+/// The object with these keys, as a scenario would have it: names and quantities need no quotes.
+JsonNode node_of(const Assignments& given);
+
 /// Prints one value on stdout, indented, with a line end.
 void print_json(const JsonNode& value);
 /// Prints the table on stdout in the format asked for (not json).
@@ -61,6 +67,7 @@ void add_compare(CLI::App& program, CommandContext& context);
 void add_check(CLI::App& program, CommandContext& context);
 void add_list(CLI::App& program, CommandContext& context);
 void add_trace(CLI::App& program, CommandContext& context);
+void add_routing(CLI::App& program, CommandContext& context);
 void add_place(CLI::App& program, CommandContext& context);
 void add_recover(CLI::App& program, CommandContext& context);
 void add_model(CLI::App& program, CommandContext& context);

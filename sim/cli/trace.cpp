@@ -26,26 +26,8 @@ struct Options {
   OutputOptions output;
 };
 
-/// Options as a scenario's trace object would have them.
-JsonNode node_of(const std::vector<std::pair<std::string, std::string>>& given) {
-  JsonNode node;
-  node.kind = JsonNode::Kind::object;
-  for (const auto& [key, value] : given) {
-    const auto origin = std::make_shared<const std::string>(fmt::format("{}={}", key, value));
-    JsonNode& member = node.member(key);
-    try {
-      member = parse_json(value, *origin);
-    } catch (const InputError&) {
-      member = JsonNode::of(value);  // quantities and names need no quotes
-    }
-    member.line = 0;
-    member.origin = origin;
-  }
-  return node;
-}
-
 Trace read(const Options& options) {
-  std::vector<std::pair<std::string, std::string>> given;
+  Assignments given;
   if (!options.unit.empty()) given.emplace_back("unit", options.unit);
   const auto node = node_of(given);
   ObjectReader reader(node, "");
@@ -100,15 +82,8 @@ int check(const Options& options) {
 }
 
 int generate(const Options& options) {
-  std::vector<std::pair<std::string, std::string>> given;
-  for (const auto& setting : options.sets) {
-    const std::size_t equals = setting.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      throw InputError(fmt::format("--set {}: expected KEY=VALUE", setting));
-    }
-    given.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
-  }
-  return write(options, generate_trace(options.generator, node_of(given), options.seed));
+  return write(options,
+               generate_trace(options.generator, node_of(assignments(options.sets)), options.seed));
 }
 
 CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::string& help,
