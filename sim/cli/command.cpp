@@ -38,32 +38,14 @@ Setup load_setup(const ScenarioOptions& options) {
   return setup;
 }
 
-Assignments assignments(const std::vector<std::string>& sets) {
-  Assignments given;
-  for (const auto& setting : sets) {
-    const std::size_t equals = setting.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      throw InputError(fmt::format("--set {}: expected KEY=VALUE", setting));
-    }
-    given.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
-  }
-  return given;
+void add_sets(CLI::App& command, std::vector<std::string>& sets, const std::string& help) {
+  command.add_option("--set", sets, help)->type_name("KEY=VALUE")->allow_extra_args(false);
 }
 
-JsonNode node_of(const Assignments& given) {
+JsonNode node_of(const std::vector<std::string>& sets) {
   JsonNode node;
   node.kind = JsonNode::Kind::object;
-  for (const auto& [key, value] : given) {
-    const auto origin = std::make_shared<const std::string>(fmt::format("{}={}", key, value));
-    JsonNode& member = node.member(key);
-    try {
-      member = parse_json(value, *origin);
-    } catch (const InputError&) {
-      member = JsonNode::of(value);  // quantities and names need no quotes
-    }
-    member.line = 0;
-    member.origin = origin;
-  }
+  for (const auto& setting : sets) apply_set(node, setting);
   return node;
 }
 

@@ -38,11 +38,10 @@ void add_scenario(CLI::App& command, ScenarioOptions& options);
 /// Reads and resolves the scenario; its warnings go to stderr.
 Setup load_setup(const ScenarioOptions& options);
 
-/// The texts KEY=VALUE of `--set`, taken apart. Throws InputError.
-using Assignments = std::vector<std::pair<std::string, std::string>>;
-Assignments assignments(const std::vector<std::string>& sets);
-/// The object with these keys, as a scenario would have it: names and quantities need no quotes.
-JsonNode node_of(const Assignments& given);
+/// `--set KEY=VALUE` of a command that reads no scenario.
+void add_sets(CLI::App& command, std::vector<std::string>& sets, const std::string& help);
+/// The object with these keys, as a scenario would have it. Throws InputError.
+JsonNode node_of(const std::vector<std::string>& sets);
 
 /// Prints one value on stdout, indented, with a line end.
 void print_json(const JsonNode& value);
@@ -54,6 +53,8 @@ void print_text(std::string_view text);
 TableFormat table_format(const std::string& format);
 /// On a terminal, unless NO_COLOR is set.
 bool wants_colour();
+/// The exit code of an acceptance bound that was missed.
+constexpr int kBoundMissed = 5;
 /// One line on stderr.
 void say(const std::string& line);
 
@@ -72,5 +73,6 @@ void add_place(CLI::App& program, CommandContext& context);
 void add_recover(CLI::App& program, CommandContext& context);
 void add_model(CLI::App& program, CommandContext& context);
 void add_calibrate(CLI::App& program, CommandContext& context);
+void add_reproduce(CLI::App& program, CommandContext& context);
 
 }  // namespace bethany

@@ -26,11 +26,11 @@ struct Options {
 };
 
 ImportedRouting read(const Options& options) {
-  auto given = assignments(options.sets);
-  if (!options.importer.empty()) given.emplace_back("importer", options.importer);
-  if (options.layers > 0) given.emplace_back("layers", std::to_string(options.layers));
-  if (options.experts > 0) given.emplace_back("experts", std::to_string(options.experts));
-  const auto node = node_of(given);
+  auto sets = options.sets;
+  if (!options.importer.empty()) sets.push_back("importer=" + options.importer);
+  if (options.layers > 0) sets.push_back(fmt::format("layers={}", options.layers));
+  if (options.experts > 0) sets.push_back(fmt::format("experts={}", options.experts));
+  const auto node = node_of(sets);
   ObjectReader reader(node, "");
   auto imported = import_routing(RoutingInput(options.path), reader);
   reader.finish();
@@ -127,7 +127,7 @@ int generate(const Options& options) {
   if (top_k > options.experts) {
     throw InputError(fmt::format("--top-k: {} of {} experts", top_k, options.experts));
   }
-  const auto node = node_of(assignments(options.sets));
+  const auto node = node_of(options.sets);
   ObjectReader reader(node, "");
   const auto generator = entry->make(reader);
   reader.finish();
@@ -138,10 +138,6 @@ int generate(const Options& options) {
 void add_output(CLI::App& command, Options& options) {
   command.add_option("-o,--output", options.output_path, "the file to write (-: stdout)");
   add_force(command, options.output);
-}
-
-void add_sets(CLI::App& command, Options& options, const std::string& help) {
-  command.add_option("--set", options.sets, help)->type_name("KEY=VALUE")->allow_extra_args(false);
 }
 
 CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::string& help,
@@ -159,7 +155,7 @@ CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::stri
       ->add_option("--experts", options->experts,
                    "keep the so many experts of each layer with the largest mean share")
       ->check(CLI::PositiveNumber);
-  add_sets(*command, *options, "an option of the importer");
+  add_sets(*command, options->sets, "an option of the importer");
   return command;
 }
 
@@ -192,7 +188,7 @@ void add_routing(CLI::App& program, CommandContext& context) {
   auto* generate_command = routing->add_subcommand("generate", "draw a routing load");
   generate_command->add_option("GENERATOR", options->generator, "see `bethany list routing`")
       ->required();
-  add_sets(*generate_command, *options, "an option of the generator");
+  add_sets(*generate_command, options->sets, "an option of the generator");
   generate_command->add_option("--layers", options->layers, "MoE layers")
       ->required()
       ->check(CLI::Range(1, 10'000));

@@ -8,6 +8,7 @@
 #include "sim/cli/command.h"
 #include "sim/model/trace_file.h"
 #include "sim/model/trace_text.h"
+#include "sim/study/setup.h"
 #include "traces/generate.h"
 #include "traces/import.h"
 #include "traces/statistics.h"
@@ -27,9 +28,9 @@ struct Options {
 };
 
 Trace read(const Options& options) {
-  Assignments given;
-  if (!options.unit.empty()) given.emplace_back("unit", options.unit);
-  const auto node = node_of(given);
+  auto sets = options.sets;
+  if (!options.unit.empty()) sets.push_back("unit=" + options.unit);
+  const auto node = node_of(sets);
   ObjectReader reader(node, "");
   auto trace =
       import_trace(read_input(options.file), options.file == "-" ? "standard input" : options.file,
@@ -82,8 +83,7 @@ int check(const Options& options) {
 }
 
 int generate(const Options& options) {
-  return write(options,
-               generate_trace(options.generator, node_of(assignments(options.sets)), options.seed));
+  return write(options, generate_trace(options.generator, node_of(options.sets), options.seed));
 }
 
 CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::string& help,
@@ -94,6 +94,7 @@ CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::stri
   command->add_option("--importer", options->importer,
                       "its format, when it is not to be recognised by content");
   command->add_option("--unit", options->unit, "unit of the times of a time,node,event log");
+  add_sets(*command, options->sets, "an option of the importer");
   return command;
 }
 
@@ -122,9 +123,7 @@ void add_trace(CLI::App& program, CommandContext& context) {
   auto* generate_command = trace->add_subcommand("generate", "draw a trace");
   generate_command->add_option("GENERATOR", options->generator, "see `bethany list generators`")
       ->required();
-  generate_command->add_option("--set", options->sets, "an option of the generator")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+  add_sets(*generate_command, options->sets, "an option of the generator");
   generate_command->add_option("--seed", options->seed, "the seed")->capture_default_str();
   generate_command->add_option("-o,--output", options->output_path,
                                "the file to write (-: stdout)");

@@ -64,6 +64,7 @@ struct PlanSums {
 struct TrafficSums {
   std::int64_t computed_rows = 0;  // Σ over layers of the fullest rank's
   double all_to_all_seconds = 0;   // Σ over layers of the longest link of one all-to-all
+  double hidden_seconds = 0;       // of the all-to-alls, behind the computation of their layer
 };
 
 std::int64_t largest(const std::vector<std::int64_t>& values) {
@@ -145,12 +146,17 @@ class AnalyticTimer final : public StepTimer {
   }
   Duration load(const LoadQuery& query) const override {
     const std::int64_t read = reads_once_ ? query.checkpoint_bytes : query.total_bytes;
-    return rounded(
-        std::max(static_cast<double>(read) / sizes_.storage.read.bytes_per_second,
-                 static_cast<double>(query.busiest_node_bytes) / sizes_.node_nic));
+    return rounded(std::max(static_cast<double>(read) / sizes_.storage.read.bytes_per_second,
+                            static_cast<double>(query.busiest_node_bytes) / sizes_.node_nic));
   }
 
  private:
+  static constexpr double kAllToAlls = 4;  // dispatch and combine, forward and backward
+
+  double expert_seconds(std::int64_t rows) const {
+    return static_cast<double>(rows) * sizes_.expert_flop * sizes_.compute_passes /
+           constants_[Constant::expert_flop_rate];
+  }
   PlanSums sum_plan(const PlacementPlan& plan) const;
   TrafficSums sum_traffic(const StepQuery& query) const;
   double dense_reduce_seconds(int ranks) const;
@@ -238,8 +244,8 @@ PlanSums AnalyticTimer::sum_plan(const PlacementPlan& plan) const {
   return sums;
 }
 
-/// Overlap of communication with computation would be decided here, layer by layer: the layer's two
-/// maxima are known in this loop and nowhere else.
+/// Overlap is decided layer by layer: of an overlapped layer the longer of its four all-to-alls and
+/// of its experts' computation counts.
 TrafficSums AnalyticTimer::sum_traffic(const StepQuery& query) const {
   const double inside = sizes_.row_bytes / constants_[Constant::all_to_all_inside];
   const double outside = sizes_.row_bytes / constants_[Constant::all_to_all_outside];
@@ -250,9 +256,15 @@ TrafficSums AnalyticTimer::sum_traffic(const StepQuery& query) const {
                   query.plan->ranks());
     const auto near = std::max(largest(layer.sent_inside), largest(layer.received_inside));
     const auto far = std::max(largest(layer.sent_outside), largest(layer.received_outside));
-    sums.computed_rows += largest(layer.computed);
-    sums.all_to_all_seconds +=
+    const auto rows = largest(layer.computed);
+    const double link =
         std::max(static_cast<double>(near) * inside, static_cast<double>(far) * outside);
+    sums.computed_rows += rows;
+    sums.all_to_all_seconds += link;
+    if (layer.overlapped) {
+      const double exchanges = kAllToAlls * (constants_[Constant::all_to_all_latency] + link);
+      sums.hidden_seconds += std::min(exchanges, expert_seconds(rows));
+    }
   }
   return sums;
 }
@@ -299,14 +311,13 @@ CostBreakdown AnalyticTimer::step(const StepQuery& query) const {
   const auto layer_count = static_cast<double>(query.layers.size());
   // A single rank has nobody to exchange rows with.
   const double exchanges = query.ranks > 1 ? batches : 0;
-  constexpr double kAllToAlls = 4;  // dispatch and combine, forward and backward
   const double dense = static_cast<double>(query.tokens_per_rank) * sizes_.dense_flop *
                        sizes_.compute_passes / constants_[Constant::dense_flop_rate];
-  const double expert = static_cast<double>(traffic.computed_rows) * sizes_.expert_flop *
-                            sizes_.compute_passes / constants_[Constant::expert_flop_rate] +
-                        layer_count * constants_[Constant::expert_per_layer];
+  const double expert =
+      expert_seconds(traffic.computed_rows) + layer_count * constants_[Constant::expert_per_layer];
   const double all_to_all = kAllToAlls * (layer_count * constants_[Constant::all_to_all_latency] +
-                                          traffic.all_to_all_seconds);
+                                          traffic.all_to_all_seconds) -
+                            traffic.hidden_seconds;
   const double counts = layer_count * constants_[Constant::count_exchange_latency];
   const double fixed =
       constants_[Constant::fixed_per_step] + batches * constants_[Constant::fixed_per_micro_batch];
@@ -319,7 +330,7 @@ CostBreakdown AnalyticTimer::step(const StepQuery& query) const {
   add("dense", batches * dense);
   add("tensor_parallel", batches * tensor_parallel_seconds(query.tokens_per_rank));
   add("expert", batches * expert);
-  add("all_to_all", exchanges * all_to_all);
+  add("all_to_all", exchanges * std::max(0.0, all_to_all));
   add("count_exchange", exchanges * counts);
   add("all_reduce_dense", dense_reduce_seconds(query.ranks));
   add("all_reduce_expert", plan.expert_reduce_seconds);

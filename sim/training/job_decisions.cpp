@@ -41,6 +41,35 @@ void Job::handle(const Decide&) {
 // ---------------------------------------------------------------------------------------------
 // Starts, recoveries, joins.
 
+/// Makes the nodes that a change goes on with the members, as far as a plan can use them.
+void Job::take_nodes(Takes takes) {
+  if (takes == Takes::all_ready) roster_.take_all_ready();
+  if (takes == Takes::admissible) roster_.take_admissible();
+  const int usable = planner_.usable_nodes(roster_.members());
+  if (usable == roster_.members()) return;
+  const auto members = roster_.member_list();
+  if (takes == Takes::all_ready) {
+    roster_.release(std::span(members).subspan(static_cast<std::size_t>(usable)));
+    return;
+  }
+  const auto kept = machines_to_keep(
+      {.plan = current_.plan.get(), .place_of = roster_.places_of(members)}, usable);
+  std::vector<NodeId> others;
+  auto next = kept.begin();
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (next != kept.end() && static_cast<std::size_t>(*next) == i) {
+      ++next;
+    } else {
+      others.push_back(members[i]);
+    }
+  }
+  if (takes == Takes::survivors) {
+    roster_.leave_out(others);
+  } else {
+    roster_.release(others);
+  }
+}
+
 /// A start, or the recovery of a disruption, with all ready nodes; or the job waits.
 void Job::try_to_begin(SimTime now) {
   if (roster_.ready() < planner_.minimum_nodes()) {
@@ -56,7 +85,7 @@ void Job::try_to_begin(SimTime now) {
 }
 
 void Job::begin_first_start() {
-  roster_.take_all_ready(planner_.usable_nodes(roster_.ready()));
+  take_nodes(Takes::all_ready);
   if (!configure(false)) return;
   state_ = State::starting;
   begin_change(PlanCause::start, input_.scenario.training.warm_start ? std::vector<PlannedStage>{}
@@ -64,16 +93,21 @@ void Job::begin_first_start() {
 }
 
 void Job::begin_recovery(SimTime now) {
+  const OnLoss& on_loss = *input_.policy.on_loss;
+  const bool idle_too = on_loss.takes_idle_nodes();
   bool complete = false;
   if (current_.plan) {
     Holdings holdings{.plan = current_.plan.get(), .place_of = {}};
-    holdings.place_of = roster_.places_of(current_.machine_of_place);
+    holdings.place_of =
+        roster_.places_of(idle_too ? current_.machine_of_place : roster_.member_list());
     complete = state_is_complete(holdings);
   }
-  const auto recovery =
-      input_.policy.on_loss->decide({.state_complete = complete, .ready_nodes = roster_.ready()});
-  roster_.take_all_ready(planner_.usable_nodes(roster_.ready()));
-  if (recovery == Recovery::restart) {
+  const auto recovery = on_loss.decide({.state_complete = complete,
+                                        .nodes = idle_too ? roster_.ready() : roster_.members(),
+                                        .minimum_nodes = planner_.minimum_nodes()});
+  const bool restarts = recovery == Recovery::restart;
+  take_nodes(restarts ? Takes::all_ready : idle_too ? Takes::admissible : Takes::survivors);
+  if (restarts) {
     const std::int64_t from_step = books_.committed();
     const auto undone = books_.roll_back();
     if (undone.steps > 0) {
@@ -85,7 +119,7 @@ void Job::begin_recovery(SimTime now) {
                             .node_ns = undone.node_ns});
     }
   }
-  if (!configure(recovery == Recovery::in_place)) return;
+  if (!configure(!restarts)) return;
   if (disruption_open_) {
     sink_.take(RecoveryDecided{.time = now,
                                .disruption = disruptions_++,
@@ -96,15 +130,16 @@ void Job::begin_recovery(SimTime now) {
     disruption_open_ = false;
   }
   state_ = State::changing;
-  if (recovery == Recovery::in_place) {
-    begin_change(PlanCause::in_place, reconfiguration_stages({}));
-  } else {
+  if (restarts) {
     begin_change(PlanCause::restart, restart_stages(false));
+  } else {
+    begin_change(recovery == Recovery::regroup ? PlanCause::regroup : PlanCause::in_place,
+                 reconfiguration_stages({}));
   }
 }
 
 void Job::begin_join(bool by_restart) {
-  roster_.take_all_ready(planner_.usable_nodes(roster_.ready()));
+  take_nodes(by_restart ? Takes::all_ready : Takes::admissible);
   if (!configure(!by_restart)) return;
   state_ = State::changing;
   begin_change(PlanCause::join,
@@ -208,8 +243,9 @@ void Job::complete_change() {
 /// Judges the ready non-members (rule 8), keeps the gather timer, and tells the books.
 void Job::update_candidates(SimTime now) {
   const bool waits = state_ == State::waiting;
-  const bool candidates =
-      !waits && roster_.pool() > 0 && planner_.usable_nodes(roster_.ready()) > roster_.members();
+  const int admissible = roster_.admissible();
+  const bool candidates = !waits && admissible > 0 &&
+                          planner_.usable_nodes(roster_.members() + admissible) > roster_.members();
   if (candidates && wait_) {
     if (!gathering_ && !gathered_) {
       if (*wait_ == Duration(0)) {
@@ -225,7 +261,10 @@ void Job::update_candidates(SimTime now) {
     gathering_ = false;
     gathered_ = false;
   }
-  books_.set_counts(roster_.counts(!waits && !candidates));
+  using PoolWaits = Roster::PoolWaits;
+  books_.set_counts(roster_.counts(waits        ? PoolWaits::all
+                                   : candidates ? PoolWaits::admissible
+                                                : PoolWaits::none));
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 namespace bethany {
 
 Roster::Roster(std::size_t node_count)
-    : nodes_(node_count), members_(node_count), pool_(node_count) {}
+    : nodes_(node_count), members_(node_count), pool_(node_count), left_out_(node_count) {}
 
 std::uint32_t Roster::join(NodeId node, SimTime now, Duration delay) {
   auto& entry = nodes_[node.index()];
@@ -32,6 +32,7 @@ Roster::Loss Roster::lose(NodeId node) {
     members_.erase(node);
   } else if (pool_.contains(node)) {
     pool_.erase(node);
+    if (left_out_.contains(node)) left_out_.erase(node);
   }
   entry.alive = false;
   entry.place = -1;
@@ -40,11 +41,14 @@ Roster::Loss Roster::lose(NodeId node) {
   return loss;
 }
 
-Books::Counts Roster::counts(bool pool_is_stranded) const {
+Books::Counts Roster::counts(PoolWaits waits) const {
+  const int waiting = waits == PoolWaits::all          ? pool_.size()
+                      : waits == PoolWaits::admissible ? admissible()
+                                                       : 0;
   return {.live = live_,
           .starting = live_ - ready(),
-          .waiting = pool_is_stranded ? 0 : pool_.size(),
-          .stranded = pool_is_stranded ? pool_.size() : 0};
+          .waiting = waiting,
+          .stranded = pool_.size() - waiting};
 }
 
 bool Roster::configured(NodeId node) const {
@@ -60,21 +64,42 @@ void Roster::leave_members(NodeId node) {
   pool_.insert(node);
 }
 
-void Roster::take_all_ready(int usable) {
+void Roster::take(const std::vector<NodeId>& nodes) {
   ++stamp_;
-  std::vector<NodeId> taken;
-  pool_.for_each([&](NodeId node) { taken.push_back(node); });
-  for (const auto node : taken) {
+  for (const auto node : nodes) {
     pool_.erase(node);
     members_.insert(node);
     nodes_[node.index()].member_since = stamp_;
   }
-  while (members_.size() > usable) leave_members(members_.last());
 }
 
-void Roster::dismiss() {
-  for (const auto node : member_list()) leave_members(node);
+void Roster::take_all_ready() {
+  std::vector<NodeId> taken;
+  pool_.for_each([&](NodeId node) { taken.push_back(node); });
+  for (const auto node : taken) {
+    if (left_out_.contains(node)) left_out_.erase(node);
+  }
+  take(taken);
 }
+
+void Roster::take_admissible() {
+  std::vector<NodeId> taken;
+  pool_.for_each([&](NodeId node) {
+    if (!left_out_.contains(node)) taken.push_back(node);
+  });
+  take(taken);
+}
+
+void Roster::leave_out(std::span<const NodeId> members) {
+  release(members);
+  for (const auto node : members) left_out_.insert(node);
+}
+
+void Roster::release(std::span<const NodeId> members) {
+  for (const auto node : members) leave_members(node);
+}
+
+void Roster::dismiss() { release(member_list()); }
 
 std::vector<NodeId> Roster::member_list() const {
   std::vector<NodeId> list;
@@ -106,6 +131,7 @@ void Roster::add_to(Digest& digest, SimTime now) const {
     const bool ready = members_.contains(node) || pool_.contains(node);
     digest.add((entry.alive ? 1 : 0) + (ready ? 2 : 0) + (members_.contains(node) ? 4 : 0));
     digest.add(entry.place);
+    digest.add(left_out_.contains(node) ? 1 : 0);
     if (entry.alive && !ready) digest.add((entry.ready_at - now).count());
   }
 }

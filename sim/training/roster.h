@@ -30,11 +30,20 @@ class Roster {
   int live() const { return live_; }
   int members() const { return members_.size(); }
   int ready() const { return members_.size() + pool_.size(); }
-  int pool() const { return pool_.size(); }
-  Books::Counts counts(bool pool_is_stranded) const;
+  /// Ready non-members that may be admitted: those that were left out may not.
+  int admissible() const { return pool_.size() - left_out_.size(); }
+  /// Which of the ready non-members wait to be admitted; the others are stranded.
+  enum class PoolWaits { none, admissible, all };
+  Books::Counts counts(PoolWaits waits) const;
 
-  /// Makes the `usable` ready nodes with the lowest ids the members.
-  void take_all_ready(int usable);
+  /// Makes all ready nodes members; nobody is left out any more.
+  void take_all_ready();
+  /// Makes the admissible ones members.
+  void take_admissible();
+  /// These members no longer take part; they stay ready.
+  void release(std::span<const NodeId> members);
+  /// The same, and they are not admitted again before take_all_ready().
+  void leave_out(std::span<const NodeId> members);
   /// Nobody is a member any more.
   void dismiss();
 
@@ -61,10 +70,12 @@ class Roster {
   /// Whether the node is part of the last completed configuration.
   bool configured(NodeId node) const;
   void leave_members(NodeId node);
+  void take(const std::vector<NodeId>& nodes);
 
   std::vector<Node> nodes_;
   NodeSet members_;
-  NodeSet pool_;  // ready, not members
+  NodeSet pool_;      // ready, not members
+  NodeSet left_out_;  // of these
   int live_ = 0;
   // Stamps order memberships and completed configurations, so that a completion costs no visit to
   // every member: a member since before it is part of it.

@@ -51,7 +51,6 @@ class NaiveJob {
   void detection_over();
   void first_start();
   void recover();
-  void recover_in_place();
   void reconfigure(PlanCause cause, const NodeSet& members, const std::array<Blocked, 3>& buckets);
   void restart();
   void step_boundary();
@@ -64,6 +63,8 @@ class NaiveJob {
 
   int usable(int nodes) const;
   NodeSet training_set() const;
+  NodeSet survivors_of(const NodeSet& nodes) const;
+  NodeSet admissible_nodes() const;
   int ready_outside() const;
   std::int64_t committed() const { return static_cast<std::int64_t>(steps_.size()); }
   int member_count() const { return static_cast<int>(members_.size()); }
@@ -89,6 +90,7 @@ class NaiveJob {
 
   SimTime now_ = at(Duration(0));
   NodeSet members_;
+  NodeSet left_out_;  // by a regroup: not admitted before a restart
   Doing doing_ = Doing::waiting;
   Free free_ = Free::no;
   SimTime busy_until_;
@@ -171,8 +173,13 @@ void NaiveJob::book_until(SimTime next) {
   if (doing_ == Doing::writing) blocked(Blocked::checkpoint) += members;
   if (doing_ == Doing::detecting) blocked(Blocked::detection) += members;
   if (doing_ == Doing::staging) blocked(stages_.front().bucket) += members;
-  const bool wanted = doing_ == Doing::waiting || candidates_;
-  unavailable(wanted ? Unavailable::waiting : Unavailable::stranded) += dt * ready_outside();
+  if (doing_ == Doing::waiting) {
+    unavailable(Unavailable::waiting) += dt * ready_outside();
+  } else {
+    const int admissible = static_cast<int>(admissible_nodes().size()) - member_count();
+    unavailable(candidates_ ? Unavailable::waiting : Unavailable::stranded) += dt * admissible;
+    unavailable(Unavailable::stranded) += dt * (ready_outside() - admissible);
+  }
   unavailable(Unavailable::starting) += dt * cluster_.starting();
   unavailable(Unavailable::absent) += dt * (in_.scenario.cluster.nodes - cluster_.alive());
 }
@@ -219,6 +226,7 @@ void NaiveJob::cluster_changes() {
   bool member_lost = false;
   for (const NodeId node : cluster_.act(now_)) {
     member_lost = members_.erase(node) != 0 || member_lost;
+    left_out_.erase(node);
     state_.lose(node);
   }
   if (member_lost) members_lost();
@@ -278,8 +286,8 @@ void NaiveJob::decide() {
 void NaiveJob::judge_candidates() {
   candidates_ = false;
   if (doing_ != Doing::waiting) {
-    const int outside = ready_outside();
-    candidates_ = outside > 0 && usable(member_count() + outside) > usable(member_count());
+    const int with_all = static_cast<int>(admissible_nodes().size());
+    candidates_ = with_all > member_count() && usable(with_all) > usable(member_count());
   }
   if (!candidates_) {
     gather_end_.reset();
@@ -312,23 +320,28 @@ void NaiveJob::first_start() {
 }
 
 void NaiveJob::recover() {
+  // Whom a recovery without a restart may take.
+  const NodeSet takes =
+      in_.policy.on_loss->takes_idle_nodes() ? cluster_.ready() : NodeSet(members_);
   LossView view;
-  view.state_complete = state_.complete_state();
-  view.ready_nodes = ready_count();
+  view.state_complete = state_.complete_state(takes);
+  view.nodes = static_cast<int>(takes.size());
+  view.minimum_nodes = minimum_;
   NaiveDisruption& disruption = result_.disruptions.back();
   disruption.kind = in_.policy.on_loss->decide(view);
   tell(fmt::format("{} decided, lost {}", name_of(disruption.kind), disruption.lost));
   if (disruption.kind == Recovery::restart) {
     restart();
-  } else {
-    recover_in_place();
+    return;
   }
-}
-
-void NaiveJob::recover_in_place() {
-  BETHANY_CHECK(result_.disruptions.back().kind == Recovery::in_place,
-                "the reference does not know this recovery");
-  reconfigure(PlanCause::in_place, training_set(),
+  const bool regroups = disruption.kind == Recovery::regroup;
+  if (!in_.policy.on_loss->takes_idle_nodes()) {
+    const NodeSet kept = survivors_of(takes);
+    for (const NodeId node : takes) {
+      if (kept.count(node) == 0) left_out_.insert(node);
+    }
+  }
+  reconfigure(regroups ? PlanCause::regroup : PlanCause::in_place, survivors_of(takes),
               {Blocked::planning, Blocked::communicator, Blocked::transfer});
 }
 
@@ -340,6 +353,7 @@ void NaiveJob::reconfigure(PlanCause cause, const NodeSet& members,
 }
 
 void NaiveJob::restart() {
+  left_out_.clear();
   while (committed() > covered_) {
     result_.ledger.rolled_back += steps_.back().node_ns;
     result_.samples -= steps_.back().samples;
@@ -383,10 +397,11 @@ void NaiveJob::after_checkpoint(bool written) {
 }
 
 void NaiveJob::join() {
-  const NodeSet members = training_set();
+  const bool in_place = in_.policy.on_loss->recovers_in_place();
+  const NodeSet members = in_place ? survivors_of(admissible_nodes()) : training_set();
   const int n = static_cast<int>(members.size());
   tell(fmt::format("join, now {} nodes", n));
-  if (in_.policy.on_loss->recovers_in_place()) {
+  if (in_place) {
     reconfigure(PlanCause::join, members, {Blocked::join, Blocked::join, Blocked::join});
   } else {
     begin(state_.plan_for(PlanCause::join, members, StateFrom::storage, committed()), members,
@@ -420,7 +435,11 @@ void NaiveJob::begin(NaiveTarget target, const NodeSet& members,
   BETHANY_CHECK(!members.empty(), "nobody trains");
   members_ = members;
   target_ = std::move(target);
-  if (target_.cause != PlanCause::rebalance) {  // all candidates are taken
+  // Rule 8: what takes all candidates ends their gathering; a regroup takes none.
+  const bool takes_none =
+      target_.cause == PlanCause::rebalance ||
+      (target_.cause == PlanCause::regroup && !in_.policy.on_loss->takes_idle_nodes());
+  if (!takes_none) {
     gather_end_.reset();
     gather_over_ = false;
   }
@@ -457,6 +476,33 @@ NodeSet NaiveJob::training_set() const {
     if (members.size() < count) members.insert(node);
   }
   return members;
+}
+
+/// Whom a change that keeps state takes of these nodes: in turns one of each different content,
+/// while they last, then those that hold nothing.
+NodeSet NaiveJob::survivors_of(const NodeSet& nodes) const {
+  const int count = usable(static_cast<int>(nodes.size()));
+  NodeSet chosen;
+  while (static_cast<int>(chosen.size()) < count) {
+    std::set<NaiveContent> seen;
+    for (const NodeId node : nodes) {
+      const NaiveContent content = state_.content_of(node);
+      if (chosen.count(node) != 0 || content.empty() || !seen.insert(content).second) continue;
+      if (static_cast<int>(chosen.size()) < count) chosen.insert(node);
+    }
+    if (!seen.empty()) continue;
+    for (const NodeId node : nodes) {
+      if (static_cast<int>(chosen.size()) < count) chosen.insert(node);
+    }
+  }
+  return chosen;
+}
+
+/// Members and the ready nodes that may join them.
+NodeSet NaiveJob::admissible_nodes() const {
+  NodeSet nodes = cluster_.ready();
+  for (const NodeId node : left_out_) nodes.erase(node);
+  return nodes;
 }
 
 int NaiveJob::ready_outside() const {
