@@ -38,6 +38,17 @@ Setup load_setup(const ScenarioOptions& options) {
   return setup;
 }
 
+void add_sets(CLI::App& command, std::vector<std::string>& sets, const std::string& help) {
+  command.add_option("--set", sets, help)->type_name("KEY=VALUE")->allow_extra_args(false);
+}
+
+JsonNode node_of(const std::vector<std::string>& sets) {
+  JsonNode node;
+  node.kind = JsonNode::Kind::object;
+  for (const auto& setting : sets) apply_set(node, setting);
+  return node;
+}
+
 void print_text(std::string_view text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (!written || std::fflush(stdout) != 0) throw MachineError("cannot write to standard output");

@@ -38,6 +38,11 @@ void add_scenario(CLI::App& command, ScenarioOptions& options);
 /// Reads and resolves the scenario; its warnings go to stderr.
 Setup load_setup(const ScenarioOptions& options);
 
+/// `--set KEY=VALUE` of a command that reads no scenario.
+void add_sets(CLI::App& command, std::vector<std::string>& sets, const std::string& help);
+/// The object with these keys, as a scenario would have it. Throws InputError.
+JsonNode node_of(const std::vector<std::string>& sets);
+
 /// Prints one value on stdout, indented, with a line end.
 void print_json(const JsonNode& value);
 /// Prints the table on stdout in the format asked for (not json).
@@ -63,6 +68,7 @@ void add_compare(CLI::App& program, CommandContext& context);
 void add_check(CLI::App& program, CommandContext& context);
 void add_list(CLI::App& program, CommandContext& context);
 void add_trace(CLI::App& program, CommandContext& context);
+void add_routing(CLI::App& program, CommandContext& context);
 void add_place(CLI::App& program, CommandContext& context);
 void add_recover(CLI::App& program, CommandContext& context);
 void add_profile(CLI::App& program, CommandContext& context);

@@ -2,89 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "sim/base/error.h"
 #include "sim/base/files.h"
 #include "sim/base/quantities.h"
 #include "sim/base/text.h"
 #include "sim/cli/command.h"
+#include "sim/model/load_matrix_file.h"
 #include "sim/model/plan_file.h"
 #include "sim/model/readers.h"
 
 namespace bethany {
-namespace {
-
-std::vector<std::int64_t> read_numbers(std::string_view text, const std::string& what) {
-  std::vector<std::int64_t> numbers;
-  std::size_t from = 0;
-  while (from <= text.size()) {
-    const std::size_t to = std::min(text.find(',', from), text.size());
-    auto item = text.substr(from, to - from);
-    while (!item.empty() && item.front() == ' ') item.remove_prefix(1);
-    while (!item.empty() && (item.back() == ' ' || item.back() == '\r')) item.remove_suffix(1);
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), number);
-    if (error != std::errc() || end != item.data() + item.size() || number < 0) {
-      throw InputError(fmt::format("{}: '{}' is not a whole number from 0", what, item));
-    }
-    numbers.push_back(number);
-    from = to + 1;
-  }
-  return numbers;
-}
-
-std::vector<std::vector<std::int64_t>> read_json_rows(std::string_view text,
-                                                      const std::string& name) {
-  const auto tree = parse_json(text, name);
-  std::vector<std::vector<std::int64_t>> rows;
-  for (const auto& row : tree.items) {
-    std::vector<std::int64_t> numbers;
-    for (const auto& item : row.items) {
-      if (item.kind != JsonNode::Kind::integer || item.integer < 0) {
-        throw InputError(fmt::format("{}: a load is a whole number from 0, found {}", item.place(),
-                                     to_line(item).substr(0, 60)));
-      }
-      numbers.push_back(item.integer);
-    }
-    if (numbers.empty()) throw InputError(row.place() + ": expected a row of loads: [[…]…]");
-    rows.push_back(std::move(numbers));
-  }
-  if (rows.empty()) throw InputError(name + ": expected rows of loads: [[…]…]");
-  return rows;
-}
-
-std::vector<std::vector<std::int64_t>> read_rows(const std::string& path) {
-  const auto bytes = read_input(path);
-  const std::size_t first = bytes.find_first_not_of(" \t\r\n");
-  if (first != std::string::npos && bytes[first] == '[') return read_json_rows(bytes, path);
-  std::vector<std::vector<std::int64_t>> rows;
-  std::string_view rest = bytes;
-  for (int line = 1; !rest.empty(); ++line) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    const auto row = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    rows.push_back(read_numbers(row, fmt::format("{}:{}", path, line)));
-  }
-  if (rows.empty()) throw InputError(path + ": no loads");
-  return rows;
-}
-
-LoadMatrix matrix_of(const std::vector<std::vector<std::int64_t>>& rows, const std::string& what) {
-  LoadMatrix matrix(static_cast<int>(rows.size()), static_cast<int>(rows.front().size()));
-  for (std::size_t layer = 0; layer < rows.size(); ++layer) {
-    if (rows[layer].size() != rows.front().size()) {
-      throw InputError(fmt::format("{}: layer {} has {} experts, layer 0 has {}", what, layer,
-                                   rows[layer].size(), rows.front().size()));
-    }
-    std::copy(rows[layer].begin(), rows[layer].end(), matrix.row(static_cast<int>(layer)).begin());
-  }
-  return matrix;
-}
-
-}  // namespace
-
 void add_placement_options(CLI::App& command, PlacementOptions& options) {
   auto& request = options.request;
   // Values out of range are the answer's to refuse (exit 3): it knows what they are for.
@@ -132,14 +59,16 @@ PlaceRequest read_request(const PlacementOptions& options, const PlaceRequest* o
     request.loads = otherwise->loads;
   }
   if (!options.loads.empty()) {
-    request.loads = matrix_of({read_numbers(options.loads, "--loads")}, "--loads");
+    auto row = parse_whole_numbers(options.loads, "--loads");
+    request.loads = LoadMatrix(1, static_cast<int>(row.size()));
+    request.loads.values = std::move(row);
   }
   if (!options.loads_file.empty()) {
-    request.loads = matrix_of(read_rows(options.loads_file), options.loads_file);
+    request.loads = parse_load_matrix(read_input(options.loads_file), options.loads_file);
   }
   if (!options.replicas.empty()) {
     std::vector<std::int32_t> row;
-    for (const auto count : read_numbers(options.replicas, "--replicas")) {
+    for (const auto count : parse_whole_numbers(options.replicas, "--replicas")) {
       if (count > 100'000'000) throw InputError("--replicas: more than 100,000,000");
       row.push_back(static_cast<std::int32_t>(count));
     }
@@ -192,7 +121,7 @@ std::optional<ChangeRequest> read_change(const ChangeOptions& options) {
   ChangeRequest change;
   change.previous = read_plan_file(options.previous).plan;
   if (!options.lost.empty()) {
-    for (const auto node : read_numbers(options.lost, "--lost")) {
+    for (const auto node : parse_whole_numbers(options.lost, "--lost")) {
       change.lost.push_back(static_cast<int>(std::min<std::int64_t>(node, INT32_MAX)));
     }
   }

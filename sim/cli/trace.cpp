@@ -27,14 +27,6 @@ struct Options {
   OutputOptions output;
 };
 
-/// Options as a scenario's trace object would have them.
-JsonNode node_of(const std::vector<std::string>& sets) {
-  JsonNode node;
-  node.kind = JsonNode::Kind::object;
-  for (const auto& setting : sets) apply_set(node, setting);
-  return node;
-}
-
 Trace read(const Options& options) {
   auto sets = options.sets;
   if (!options.unit.empty()) sets.push_back("unit=" + options.unit);
@@ -94,10 +86,6 @@ int generate(const Options& options) {
   return write(options, generate_trace(options.generator, node_of(options.sets), options.seed));
 }
 
-void add_sets(CLI::App& command, const std::string& help, const std::shared_ptr<Options>& options) {
-  command.add_option("--set", options->sets, help)->type_name("KEY=VALUE")->allow_extra_args(false);
-}
-
 CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::string& help,
                       const std::shared_ptr<Options>& options) {
   auto* command = parent.add_subcommand(name, help);
@@ -106,7 +94,7 @@ CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::stri
   command->add_option("--importer", options->importer,
                       "its format, when it is not to be recognised by content");
   command->add_option("--unit", options->unit, "unit of the times of a time,node,event log");
-  add_sets(*command, "an option of the importer", options);
+  add_sets(*command, options->sets, "an option of the importer");
   return command;
 }
 
@@ -135,7 +123,7 @@ void add_trace(CLI::App& program, CommandContext& context) {
   auto* generate_command = trace->add_subcommand("generate", "draw a trace");
   generate_command->add_option("GENERATOR", options->generator, "see `bethany list generators`")
       ->required();
-  add_sets(*generate_command, "an option of the generator", options);
+  add_sets(*generate_command, options->sets, "an option of the generator");
   generate_command->add_option("--seed", options->seed, "the seed")->capture_default_str();
   generate_command->add_option("-o,--output", options->output_path,
                                "the file to write (-: stdout)");

@@ -43,43 +43,76 @@ const Registry<RoutingImporter>::Entry& recognised(const RoutingInput& input) {
   return *found;
 }
 
-/// What RoutingLoad requires; importers check what is special to their format.
-void check_entries(const std::vector<RoutingLoad::Entry>& entries, const std::string& place) {
-  const auto fail = [&place](const std::string& message) {
-    throw InputError(fmt::format("{}: {}", place, message));
-  };
-  if (entries.empty()) fail("there are no loads");
+[[noreturn]] void fail(const std::string& place, const std::string& message) {
+  throw InputError(fmt::format("{}: {}", place, message));
+}
+
+/// What RoutingLoad requires of steps and shapes; importers check what is special to their format.
+void check_shapes(const std::vector<RoutingLoad::Entry>& entries, const std::string& place) {
+  if (entries.empty()) fail(place, "there are no loads");
   if (entries.front().step != 0) {
-    fail(fmt::format("the first loads are of step {}; a routing load begins at step 0",
-                     entries.front().step));
+    fail(place, fmt::format("the first loads are of step {}; a routing load begins at step 0",
+                            entries.front().step));
   }
   const auto& first = entries.front().shares;
   if (first.layers > kMostRoutingLayers)
-    fail(fmt::format("more than {} layers", kMostRoutingLayers));
+    fail(place, fmt::format("more than {} layers", kMostRoutingLayers));
   if (first.experts > kMostRoutingExperts) {
-    fail(fmt::format("more than {} experts", kMostRoutingExperts));
+    fail(place, fmt::format("more than {} experts", kMostRoutingExperts));
   }
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const auto& [step, loads] = entries[i];
     if (i > 0 && step <= entries[i - 1].step) {
-      fail(fmt::format("step {} after step {}; steps must rise", step, entries[i - 1].step));
+      fail(place, fmt::format("step {} after step {}; steps must rise", step, entries[i - 1].step));
     }
-    if (step > kMostRoutingSteps) fail(fmt::format("step {} is too large", step));
+    if (step > kMostRoutingSteps) fail(place, fmt::format("step {} is too large", step));
     if (loads.layers != first.layers || loads.experts != first.experts) {
-      fail(fmt::format("step {} has {} layers of {} experts, step 0 has {} of {}", step,
-                       loads.layers, loads.experts, first.layers, first.experts));
+      fail(place, fmt::format("step {} has {} layers of {} experts, step 0 has {} of {}", step,
+                              loads.layers, loads.experts, first.layers, first.experts));
     }
+  }
+}
+
+/// What it requires of loads.
+void check_loads(const std::vector<RoutingLoad::Entry>& entries, const std::string& place) {
+  for (const auto& [step, loads] : entries) {
     for (int layer = 0; layer < loads.layers; ++layer) {
       Int128 sum = 0;
       for (const std::int64_t value : loads.row(layer)) {
-        if (value < 0) fail(fmt::format("step {}, layer {}: a load of {}", step, layer, value));
+        if (value < 0)
+          fail(place, fmt::format("step {}, layer {}: a load of {}", step, layer, value));
         sum += value;
       }
-      if (sum == 0) fail(fmt::format("step {}, layer {}: no expert has any load", step, layer));
+      if (sum == 0)
+        fail(place, fmt::format("step {}, layer {}: no expert has any load", step, layer));
       if (sum >= kLargestSum) {
-        fail(fmt::format("step {}, layer {}: the loads sum to 2^62 or more", step, layer));
+        fail(place, fmt::format("step {}, layer {}: the loads sum to 2^62 or more", step, layer));
       }
     }
+  }
+}
+
+/// Leaves out layers that no entry has any load of: the dense layers of a model, which recorders
+/// that count all layers have rows for.
+void drop_dense_layers(std::vector<RoutingLoad::Entry>& entries) {
+  if (entries.empty()) return;
+  const auto& first = entries.front().shares;
+  std::vector<int> kept;
+  for (int layer = 0; layer < first.layers; ++layer) {
+    const bool routed = std::any_of(entries.begin(), entries.end(), [layer](const auto& entry) {
+      const auto row = entry.shares.row(layer);
+      return std::any_of(row.begin(), row.end(), [](std::int64_t load) { return load > 0; });
+    });
+    if (routed) kept.push_back(layer);
+  }
+  if (kept.size() == static_cast<std::size_t>(first.layers) || kept.empty()) return;
+  for (auto& entry : entries) {
+    LoadMatrix loads(static_cast<int>(kept.size()), entry.shares.experts);
+    for (int layer = 0; layer < loads.layers; ++layer) {
+      const auto from = entry.shares.row(kept[static_cast<std::size_t>(layer)]);
+      std::copy(from.begin(), from.end(), loads.row(layer).begin());
+    }
+    entry.shares = std::move(loads);
   }
 }
 
@@ -173,7 +206,9 @@ ImportedRouting import_routing(const RoutingInput& input, ObjectReader& options)
   const auto read = [&]() -> RoutingLoad {
     if (canonical) return parse_routing_load(input.bytes(), input.place());
     auto entries = importer->make(options)->import(input);
-    check_entries(entries, input.place());
+    check_shapes(entries, input.place());
+    drop_dense_layers(entries);
+    check_loads(entries, input.place());
     return RoutingLoad(1, std::move(entries));
   };
   auto load = read();

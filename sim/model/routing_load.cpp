@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numeric>
 
 #include "sim/base/check.h"
@@ -11,6 +12,8 @@ namespace bethany {
 namespace {
 
 constexpr Int128 kOne128 = 1;
+/// Loads with a fraction are scaled so that the largest of their layer is this.
+constexpr double kFractionScale = 0x1.0p40;
 
 /// Per-index scratch memory that needs no heap for the usual numbers of experts.
 template <class T>
@@ -103,6 +106,18 @@ void split_by_largest_remainder(std::int64_t total, std::span<const std::int64_t
     split<std::uint64_t>(total, static_cast<std::uint64_t>(sum), weights, parts);
   } else {
     split<Int128>(total, sum, weights, parts);
+  }
+}
+
+void whole_loads(std::span<const double> loads, std::span<std::int64_t> whole) {
+  BETHANY_CHECK(loads.size() == whole.size() && !loads.empty(), "{} loads for {} places",
+                loads.size(), whole.size());
+  const double largest = *std::max_element(loads.begin(), loads.end());
+  for (std::size_t i = 0; i < loads.size(); ++i) {
+    whole[i] =
+        largest > 0
+            ? static_cast<std::int64_t>(std::floor(loads[i] / largest * kFractionScale + 0.5))
+            : 0;
   }
 }
 

@@ -99,4 +99,8 @@ Registry<RoutingGenerator>& routing_generators();
 void split_by_largest_remainder(std::int64_t total, std::span<const std::int64_t> weights,
                                 std::span<std::int64_t> parts);
 
+/// Loads with fractions as whole numbers: scaled so that the largest is 2^40, then rounded. All 0
+/// stay 0. Requires: as many loads as places, none negative or infinite.
+void whole_loads(std::span<const double> loads, std::span<std::int64_t> whole);
+
 }  // namespace bethany

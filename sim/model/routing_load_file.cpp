@@ -1,24 +1,18 @@
 #include "sim/model/routing_load_file.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "sim/base/error.h"
-#include "sim/base/int128.h"
 #include "sim/base/text.h"
+#include "sim/model/routing_json.h"
 
 namespace bethany {
 namespace {
 
 namespace dom = simdjson::dom;
-
-constexpr Int128 kLargestSum = static_cast<Int128>(1) << 62;
-/// Loads with a fraction are scaled so that the largest of their layer is this.
-constexpr double kFractionScale = 0x1.0p40;
 
 class RoutingReader {
  public:
@@ -132,36 +126,11 @@ class RoutingReader {
   }
 
   void read_row(const dom::element& row, int layer, std::span<std::int64_t> loads) {
-    bool all_whole = true;
-    values_.clear();
-    Int128 sum = 0;
-    for (const dom::element value : array_of(row, fmt::format("/loads/{}", layer), experts_)) {
-      std::int64_t integer = 0;
-      double real = 0;
-      if (value.get(integer) == simdjson::SUCCESS) {
-        loads[values_.size()] = integer;
-        sum += integer;
-        real = static_cast<double>(integer);
-      } else if (value.type() == dom::element_type::DOUBLE) {
-        real = value.get_double().value_unsafe();
-        all_whole = false;
-      } else {
-        fail(fmt::format("/loads/{}/{}: expected a number below 2^62", layer, values_.size()));
-      }
-      if (!(real >= 0)) {
-        fail(fmt::format("/loads/{}/{}: {} is negative", layer, values_.size(), real));
-      }
-      values_.push_back(real);
-    }
-    const double largest = *std::max_element(values_.begin(), values_.end());
-    if (!(largest > 0)) fail(fmt::format("/loads/{}: no expert has any load", layer));
-    if (!all_whole) {
-      for (std::size_t e = 0; e < values_.size(); ++e) {
-        loads[e] =
-            static_cast<std::int64_t>(std::floor(values_[e] / largest * kFractionScale + 0.5));
-      }
-    } else if (sum >= kLargestSum) {
-      fail(fmt::format("/loads/{}: the loads sum to 2^62 or more", layer));
+    const auto path = fmt::format("/loads/{}", layer);
+    const auto complaint = read_load_row(array_of(row, path, experts_), path, loads);
+    if (!complaint.empty()) fail(complaint);
+    if (*std::max_element(loads.begin(), loads.end()) == 0) {
+      fail(fmt::format("{}: no expert has any load", path));
     }
   }
 
@@ -173,7 +142,6 @@ class RoutingReader {
   int layers_ = 0;
   int experts_ = 0;
   int top_k_ = 0;
-  std::vector<double> values_;
 };
 
 }  // namespace

@@ -4,20 +4,14 @@
 #include <cmath>
 #include <numeric>
 
-#include "sim/base/error.h"
 #include "sim/base/object_reader.h"
-#include "sim/model/routing_load.h"
+#include "sim/model/routing_weights.h"
 
 namespace bethany {
 namespace {
 
-constexpr std::int64_t kMostEntries = 100'000;
-constexpr std::int64_t kMostValues = std::int64_t{1} << 28;
-/// The largest weight of a layer before it is scaled to shares.
-constexpr double kWeightScale = 0x1.0p40;
-/// Spread of an expert's mass around its rank's, as the standard deviation of its logarithm: a
-/// choice that blurs the exact Zipf steps without hiding the exponent.
-constexpr double kMassSpread = 0.25;
+/// Spread of the nearly uniform beginning: its Gini is 0.11, as in the log's first iteration.
+constexpr double kUniformSpread = 0.2;
 
 /// Zipf shares whose ranks and masses drift: fast at first, then almost not at all, as gates do
 /// that learn (measured on a public log of a GPT-2 with 32 experts: sim/model/README.md).
@@ -25,32 +19,31 @@ class ZipfDrift final : public RoutingGenerator {
  public:
   explicit ZipfDrift(ObjectReader& options)
       : exponent_(options.real("exponent", 0, 10, 1.2)),
-        every_(options.integer("every", 1, 1'000'000'000, 100)),
-        until_step_(options.integer("until_step", 0, 1'000'000'000'000, 5000)),
+        changes_(RoutingChanges::read(options, {.every = 100, .until_step = 5000})),
         drift_(options.real("drift", 0, 1, 0.6)),
-        half_life_(options.integer("half_life", 1, 1'000'000'000'000, 275)) {
-    if (until_step_ / every_ >= kMostEntries) {
-      options.fail("until_step", fmt::format("{} steps in entries of {} are more than {} entries",
-                                             until_step_, every_, kMostEntries));
+        half_life_(options.integer("half_life", 1, 1'000'000'000'000, 275)),
+        cutoff_(options.real("cutoff", 0, 1e6, 0)),
+        spread_(options.real("spread", 0, 3, 0.25)),
+        uniform_steps_(options.integer("uniform_steps", 0, 1'000'000'000, 0)) {
+    if (uniform_steps_ >= changes_.every) {
+      options.fail("uniform_steps", fmt::format("must be below 'every', {}", changes_.every));
     }
   }
 
   RoutingLoad generate(const RoutingShape& shape, const RngStreams& streams) const override {
-    const std::int64_t count = until_step_ / every_ + 1;
-    if (count * shape.layers * shape.experts > kMostValues) {
-      throw InputError(fmt::format(
-          "routing generator 'zipf-drift': {} entries of {} layers x {} experts do not fit memory",
-          count, shape.layers, shape.experts));
-    }
-    std::vector<RoutingLoad::Entry> entries(static_cast<std::size_t>(count));
-    for (std::int64_t i = 0; i < count; ++i) {
-      auto& entry = entries[static_cast<std::size_t>(i)];
-      entry.step = i * every_;
-      entry.shares = LoadMatrix(shape.layers, shape.experts);
-    }
+    auto steps = changes_.steps();
+    if (uniform_steps_ > 0) steps.insert(steps.begin() + 1, uniform_steps_);
+    auto entries = empty_entries(steps, shape, "zipf-drift");
     for (int layer = 0; layer < shape.layers; ++layer) {
-      Rng rng = streams.stream("routing/zipf-drift", static_cast<std::uint64_t>(layer));
-      fill_layer(layer, shape, rng, entries);
+      const auto stream = static_cast<std::uint64_t>(layer);
+      Rng rng = streams.stream("routing/zipf-drift", stream);
+      std::span<RoutingLoad::Entry> drifting = entries;
+      if (uniform_steps_ > 0) {
+        Rng beginning = streams.stream("routing/zipf-drift/uniform", stream);
+        fill_uniform(beginning, shape, entries.front().shares.row(layer));
+        drifting = drifting.subspan(1);
+      }
+      fill_layer(layer, shape, rng, drifting);
     }
     return RoutingLoad(shape.top_k, std::move(entries));
   }
@@ -58,19 +51,22 @@ class ZipfDrift final : public RoutingGenerator {
  private:
   /// Two stationary normal processes per expert: `score` decides its rank, `mass` its deviation.
   void fill_layer(int layer, const RoutingShape& shape, Rng& rng,
-                  std::vector<RoutingLoad::Entry>& entries) const {
+                  std::span<RoutingLoad::Entry> entries) const {
     const auto experts = static_cast<std::size_t>(shape.experts);
     std::vector<double> zipf(experts);  // the weight of each rank
     for (std::size_t rank = 0; rank < experts; ++rank) {
-      zipf[rank] = std::pow(static_cast<double>(rank + 1), -exponent_);
+      const auto place = static_cast<double>(rank + 1);
+      zipf[rank] = std::pow(place, -exponent_);
+      if (cutoff_ > 0) zipf[rank] *= std::exp(-place / cutoff_);
     }
     std::vector<double> score(experts);
     std::vector<double> mass(experts);
     for (auto& value : score) value = rng.normal();
     for (auto& value : mass) value = rng.normal();
     std::vector<double> weights(experts);
-    for (auto& entry : entries) {
-      if (entry.step > 0) {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      auto& entry = entries[i];
+      if (i > 0) {
         const double moved =
             drift_ * std::exp2(-static_cast<double>(entry.step) / static_cast<double>(half_life_));
         const double kept = std::sqrt(1 - moved * moved);
@@ -78,13 +74,17 @@ class ZipfDrift final : public RoutingGenerator {
         for (auto& value : mass) value = kept * value + moved * rng.normal();
       }
       weigh(zipf, score, mass, weights);
-      cap(weights, shape.top_k);
-      const double largest = *std::max_element(weights.begin(), weights.end());
-      const auto row = entry.shares.row(layer);
-      for (std::size_t e = 0; e < experts; ++e) {
-        row[e] = static_cast<std::int64_t>(std::floor(weights[e] / largest * kWeightScale + 0.5));
-      }
+      cap_shares(weights, shape.top_k);
+      whole_loads(weights, entry.shares.row(layer));
     }
+  }
+
+  /// A gate that has learnt nothing yet.
+  static void fill_uniform(Rng& rng, const RoutingShape& shape, std::span<std::int64_t> row) {
+    std::vector<double> weights(row.size());
+    for (auto& weight : weights) weight = std::exp(kUniformSpread * rng.normal());
+    cap_shares(weights, shape.top_k);
+    whole_loads(weights, row);
   }
 
   void weigh(const std::vector<double>& zipf, const std::vector<double>& score,
@@ -98,42 +98,17 @@ class ZipfDrift final : public RoutingGenerator {
     for (std::size_t rank = 0; rank < order.size(); ++rank) {
       const std::size_t expert = order[rank];
       weights[expert] = zipf[rank];
-      if (exponent_ > 0) weights[expert] *= std::exp(kMassSpread * mass[expert]);
-    }
-  }
-
-  /// A token goes to top_k different experts, so none can have more than 1/top_k of them: what is
-  /// above goes to the others in proportion.
-  static void cap(std::vector<double>& weights, int top_k) {
-    const double limit = 1.0 / top_k;
-    if (static_cast<std::size_t>(top_k) >= weights.size()) {
-      std::fill(weights.begin(), weights.end(), 1.0);
-      return;
-    }
-    std::vector<bool> full(weights.size());
-    double free_share = 1;  // of the experts that are not full
-    for (bool again = true; again;) {
-      again = false;
-      double sum = 0;
-      for (std::size_t e = 0; e < weights.size(); ++e) sum += full[e] ? 0 : weights[e];
-      for (std::size_t e = 0; e < weights.size(); ++e) {
-        if (!full[e]) weights[e] *= free_share / sum;
-      }
-      for (std::size_t e = 0; e < weights.size(); ++e) {
-        if (full[e] || weights[e] <= limit) continue;
-        weights[e] = limit;
-        full[e] = true;
-        free_share -= limit;
-        again = true;
-      }
+      if (exponent_ > 0 || cutoff_ > 0) weights[expert] *= std::exp(spread_ * mass[expert]);
     }
   }
 
   double exponent_;
-  std::int64_t every_;
-  std::int64_t until_step_;
+  RoutingChanges changes_;
   double drift_;
   std::int64_t half_life_;
+  double cutoff_;
+  double spread_;
+  std::int64_t uniform_steps_;
 };
 
 const bool registered = routing_generators().add({

@@ -5,6 +5,7 @@
 
 #include "sim/model/routing_source.h"
 #include "tests/real_trace/smartmoe.h"
+#include "traces/routing_statistics.h"
 
 namespace bethany {
 namespace {
@@ -95,6 +96,28 @@ TEST_CASE("real trace: a model smaller than the log needs the keys layers and ex
                                     "first 12"));
   CHECK_THROWS_WITH(imported({12, 16, 1}, R"("layers":12)"),
                     Catch::Contains("'experts': 16 keeps the 16 busiest of each layer"));
+}
+
+TEST_CASE("real trace: the statistics of the log are the published ones") {
+  struct Row {
+    std::int64_t step;
+    double skew, gini, top4, idle;
+  };
+  const std::vector<Row> rows = {{0, 1.54, .114, .17, 0},       {10, 14.04, .879, .89, 10.2},
+                                 {100, 12.07, .883, .90, 14.0}, {200, 10.55, .831, .76, 9.9},
+                                 {1000, 10.49, .786, .70, 3.0}, {4000, 12.41, .813, .75, 7.7},
+                                 {5000, 12.58, .815, .76, 9.0}};
+  const auto statistics = statistics_of(imported({24, 32, 2}, R"("ranks":"all")"));
+  REQUIRE(statistics.by_entry.size() == rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto& found = statistics.by_entry[i];
+    INFO("step " << rows[i].step);
+    CHECK(statistics.steps[i] == rows[i].step);
+    CHECK(found.skew == Approx(rows[i].skew).margin(.006));
+    CHECK(found.gini == Approx(rows[i].gini).margin(.0006));
+    CHECK(found.top4 == Approx(rows[i].top4).margin(.006));
+    CHECK(found.idle_experts == Approx(rows[i].idle).margin(.06));
+  }
 }
 
 }  // namespace

@@ -176,4 +176,169 @@ TEST_CASE("a file that no importer recognises, and a wrong key of ours, are name
                     "directory");
 }
 
+TEST_CASE("load-csv: rows in any order; an expert without a row has no tokens") {
+  const auto load = import(RoutingInput("f",
+                                        "step,layer,expert,tokens\r\n10,1,2,4\r\n0,0,0,3\r\n"
+                                        "0,0,1,1\r\n0,1,2,4\r\n10,0,1,0.5\r\n10,0,0,1.5\r\n"))
+                        .load;
+  CHECK(steps(load) == Loads{0, 10});
+  CHECK(parts(load, 0, 0, 4) == Loads{3, 1, 0});
+  CHECK(parts(load, 0, 1, 4) == Loads{0, 0, 4});
+  CHECK(parts(load, 10, 0, 4) == Loads{3, 1, 0});
+}
+
+TEST_CASE("layers that never have a token are left out: a model's dense layers") {
+  const auto load = import(RoutingInput("f", "layer,expert,tokens\n3,0,1\n3,1,1\n5,1,2\n")).load;
+  CHECK(load.layers() == 2);
+  CHECK(parts(load, 0, 1, 2) == Loads{0, 2});
+  CHECK(import(RoutingInput("f", "[[0,0],[1,3]]")).load.layers() == 1);
+  CHECK(complaint(RoutingInput("f", "[[0,0],[0,0]]")) ==
+        "f: step 0, layer 0: no expert has any load");
+  CHECK(complaint(RoutingInput("f", "[[[1,1],[0,0]],[[1,1],[0,3]]]")) ==
+        "f: step 0, layer 1: no expert has any load");
+}
+
+TEST_CASE("tables of loads: every bad row is refused with its line") {
+  const auto refused = [](const std::string& rows, const std::string& expected) {
+    INFO(rows);
+    CHECK_THAT(complaint(RoutingInput("f.csv", "step,layer,expert,tokens\n" + rows)),
+               Catch::Contains(expected));
+  };
+  refused("0,0,0\n", "f.csv:2: 3 columns, expected 4: step,layer,expert,tokens");
+  refused("0,0,0,1\n0,0,0,2\n", "f.csv:3: expert 0 of layer 0 again; it is in line 2");
+  refused("0,0,0,1\n-1,0,0,2\n", "f.csv:3: step '-1' is not a whole number from 0");
+  refused("0,10000,0,1\n", "f.csv:2: layer '10000' is not a whole number from 0 to 9999");
+  refused("0,0,65536,1\n", "f.csv:2: expert '65536' is not a whole number from 0 to 65535");
+  refused("0,0,0,-1\n", "f.csv:2: '-1' is not a number of tokens");
+  refused("0,0,0,nan\n", "f.csv:2: 'nan' is not a number of tokens");
+  refused("0,0,0,1e999\n", "f.csv:2: '1e999' is not a number of tokens");
+  refused("0,0,0,1\n0,1,0,1\n1,0,0,1\n1,0,1,1\n", "f.csv: step 1 has no row of layer 1");
+  refused("0,0,0,1\n0,1,0,1\n1,0,0,1\n", "f.csv: 3 rows cannot name each of 2 layers");
+  refused("1,0,0,1\n", "f.csv: the first loads are of step 1; a routing load begins at step 0");
+  refused("", "f.csv: there are no loads");
+  CHECK_THAT(complaint(RoutingInput("f", "step,layer,tokens\n"), R"({"importer":"load-csv"})"),
+             Catch::Contains("f:1: expected the header step,layer,expert,tokens"));
+}
+
+TEST_CASE("layer-expert-csv: three headers, or a matrix as place takes it") {
+  for (const std::string header : {"layer,expert,tokens\n", "layer_id,expert_id,count\n"}) {
+    const auto load = import(RoutingInput("f", header + "0,0,1\n1,1,1\n0,1,3\n")).load;
+    CHECK(parts(load, 0, 0, 4) == Loads{1, 3});
+    CHECK(parts(load, 0, 1, 1) == Loads{0, 1});
+  }
+  CHECK(parts(import(RoutingInput("f", "1, 2,5\n4,0,4\n")).load, 0, 0, 8) == Loads{1, 2, 5});
+  CHECK_THAT(complaint(RoutingInput("f", "1,2\n3\n")),
+             Catch::Contains("f: layer 1 has 1 experts, layer 0 has 2"));
+  CHECK_THAT(complaint(RoutingInput("f", "1,2\n3,x\n")),
+             Catch::Contains("f:2: 'x' is not a whole number from 0"));
+}
+
+TEST_CASE("eplb-json: a matrix, or one for each step") {
+  const auto one = import(RoutingInput("f", " [[1,3],[2,2]]\n")).load;
+  CHECK(one.entries().size() == 1);
+  CHECK(parts(one, 0, 0, 4) == Loads{1, 3});
+  const RoutingInput two("f", "[[[1,3]],[[0.5,0.5]]]");
+  CHECK(steps(import(two).load) == Loads{0, 1});
+  CHECK(steps(import(two, R"({"every":50})").load) == Loads{0, 50});
+  CHECK(parts(import(two).load, 1, 0, 2) == Loads{1, 1});
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"[[1,3],[2]]", "f: /1: 1 experts, layer 0 has 2"},
+      {"[[1,3],2]", "f: /1: expected an array"},
+      {"[1,3]", "f: /0: expected an array"},
+      {"[]", "f: /: an empty array"},
+      {"[[]]", "f: /0: an empty array"},
+      {"[[1,-3]]", "f: /0/1: -3 is negative"},
+      {"[[1,\"3\"]]", "f: /0/1: expected a number below 2^62"},
+      {"[[4611686018427387904,1]]", "f: /0: the loads sum to 2^62 or more"},
+      {"[[[1,3]],[[1,3],[1,3]]]", "f: /1: 2 layers of 2 experts, the first has 1 of 2"},
+      {"[[1,\n3]", "f:2: "},
+  };
+  for (const auto& [bytes, expected] : cases) {
+    INFO(bytes);
+    CHECK_THAT(complaint(RoutingInput("f", bytes)), Catch::StartsWith(expected));
+  }
+}
+
+TEST_CASE("sglang-eplb: the sum of all passes, or each; passes without tokens do not count") {
+  const RoutingInput input("f", R"({"rank":0,"logical_count":)"
+                                "[[[1,3],[2,2]],[[5,1],[0,1]],[[0,0],[0,0]]]}");
+  const auto sum = import(input).load;
+  CHECK(steps(sum) == Loads{0});
+  CHECK(parts(sum, 0, 0, 10) == Loads{6, 4});
+  CHECK(parts(sum, 0, 1, 5) == Loads{2, 3});
+  const auto each = import(input, R"({"passes":"each","every":10})").load;
+  CHECK(steps(each) == Loads{0, 10});
+  CHECK(parts(each, 10, 0, 6) == Loads{5, 1});
+  CHECK(parts(import(RoutingInput("f", R"({"logical_count":[[1,3]]})")).load, 0, 0, 4) ==
+        Loads{1, 3});
+  CHECK_THAT(complaint(RoutingInput("f", R"({"physical_to_logical_map":[[0,1]]})"),
+                       R"({"importer":"sglang-eplb"})"),
+             Catch::Contains("f: expected an object with the key 'logical_count'"));
+  CHECK_THAT(complaint(RoutingInput("f", std::string("PK\x03\x04rest"))),
+             Catch::Contains("f: a zip archive, as torch.save writes it, is not opened"));
+  CHECK_THAT(complaint(RoutingInput("f", R"({"logical_count":[[[0,0]]]})")),
+             Catch::Contains("f: there are no loads"));
+}
+
+const std::string kRecord =
+    R"({"record_type":"eplb_load_stats","version":1,"step":7,"num_ranks":2,)"
+    R"("expert_load":[[10,1,5,2],[2,8,1,3]],"p2l_map":[[0,1,2,0],[2,1,0,1]]})";
+
+TEST_CASE("vllm-eplb: replicas of an expert are summed; other records are passed over") {
+  const auto load = import(RoutingInput("f", "{\"record_type\":\"session_metadata\"}\n" + kRecord +
+                                                 "\n\n" + kRecord + "\n"),
+                           R"({"every":30})")
+                        .load;
+  CHECK(steps(load) == Loads{0, 30});
+  CHECK(load.experts() == 3);
+  CHECK(parts(load, 0, 0, 18) == Loads{12, 1, 5});
+  CHECK(parts(load, 0, 1, 14) == Loads{1, 11, 2});
+  const auto changed = [](const std::string& from, const std::string& to) {
+    auto record = kRecord;
+    record.replace(record.find(from), from.size(), to);
+    return complaint(RoutingInput("f", kRecord + "\n" + record + "\n"));
+  };
+  CHECK_THAT(changed("\"version\":1", "\"version\":2"),
+             Catch::Contains("f:2: /version: this program reads 1"));
+  CHECK_THAT(changed("[2,1,0,1]]", "[2,1,0,3]]"),
+             Catch::Contains("f:2: /p2l_map: a logical expert 3 of 3"));
+  CHECK_THAT(changed("[2,8,1,3]]", "[2,8,1]]"),
+             Catch::Contains("f:2: /expert_load/1: 3 experts, layer 0 has 4"));
+  CHECK_THAT(changed(",\"p2l_map\":[[0,1,2,0],[2,1,0,1]]", ""),
+             Catch::Contains("f:2: missing key 'p2l_map'"));
+  CHECK_THAT(changed(",[2,1,0,1]]", "]"),
+             Catch::Contains("f:2: /p2l_map: 1 layers of 4 experts, expert_load has 2 of 4"));
+  CHECK_THAT(changed("{\"record_type\"", "{\"type\""),
+             Catch::Contains("f:2: expected an object with a record_type"));
+  CHECK_THAT(changed("}", ""), Catch::Contains("f:2: not JSON"));
+}
+
+/// Two formats that look alike.
+class Twin final : public RoutingImporter {
+ public:
+  bool recognises(const RoutingInput& input) const override {
+    return !input.is_directory() && input.bytes() == "twins";
+  }
+  std::vector<RoutingLoad::Entry> import(const RoutingInput&) const override {
+    LoadMatrix loads(1, 1);
+    loads.values = {1};
+    return {{0, loads}};
+  }
+};
+
+bool add_twin(const char* name) {
+  return routing_importers().add({name, "for this test", [](ObjectReader&) {
+                                    return std::unique_ptr<RoutingImporter>(new Twin);
+                                  }});
+}
+
+TEST_CASE("an input that two importers recognise needs the name of one") {
+  static const bool added = add_twin("twin-a") && add_twin("twin-b");
+  REQUIRE(added);
+  const RoutingInput input("f", "twins");
+  CHECK(complaint(input) ==
+        "f: twin-a and twin-b recognise this input; 'importer' says which it is");
+  CHECK(import(input, R"({"importer":"twin-b"})").load.experts() == 1);
+}
+
 }  // namespace
