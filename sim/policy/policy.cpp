@@ -24,7 +24,7 @@ const std::map<std::string, Preset, std::less<>>& preset_table() {
         R"({"allocation": "proportional", "placement": "mro", "dispatch": "lazarus",
             "on_loss": "in-place", "checkpoint": {"kind": "steps", "every": 250},
             "rebalance": {"kind": "steps", "every": 200},
-            "membership": {"kind": "gather", "wait": "2min"}, "notice": "ignore",
+            "membership": {"kind": "gather", "wait": "2min"}, "notice": "ignore", "straggler": "ignore",
             "fault_threshold": 2, "layer_order": "aligned",
             "binding": "greedy"})"}},
       {"lazarus+",
@@ -33,7 +33,7 @@ const std::map<std::string, Preset, std::less<>>& preset_table() {
         R"({"allocation": "core", "placement": "core", "dispatch": "min-makespan",
             "on_loss": "in-place", "checkpoint": {"kind": "steps", "every": 250},
             "rebalance": {"kind": "steps", "every": 200},
-            "membership": {"kind": "gather", "wait": "2min"}, "notice": "ignore",
+            "membership": {"kind": "gather", "wait": "2min"}, "notice": "ignore", "straggler": "ignore",
             "fault_threshold": 2, "layer_order": "aligned",
             "binding": "greedy"})"}},
       {"ds",
@@ -41,7 +41,7 @@ const std::map<std::string, Preset, std::less<>>& preset_table() {
         R"({"allocation": "ep", "placement": "ep-groups", "dispatch": "ep-group",
             "on_loss": "restart", "checkpoint": {"kind": "steps", "every": 50},
             "rebalance": "never", "membership": {"kind": "gather", "wait": "2min"},
-            "notice": "ignore", "fault_threshold": 2, "layer_order": "aligned",
+            "notice": "ignore", "straggler": "ignore", "fault_threshold": 2, "layer_order": "aligned",
             "binding": "greedy"})"}},
       {"ideal",
        {"upper bound: best step time of the compared policies, all nodes there, nothing blocks",
@@ -57,8 +57,9 @@ std::vector<std::string> preset_names() {
 }
 
 const std::vector<std::string>& part_keys() {
-  static const std::vector<std::string> keys = {"allocation", "placement", "dispatch",   "on_loss",
-                                                "checkpoint", "rebalance", "membership", "notice"};
+  static const std::vector<std::string> keys = {"allocation", "placement",  "dispatch",
+                                                "on_loss",    "checkpoint", "rebalance",
+                                                "membership", "notice",     "straggler"};
   return keys;
 }
 
@@ -217,6 +218,7 @@ Policy read_policy(const JsonNode& node, const std::string& path, const std::str
   policy.rebalance = read_part(reader, "rebalance", rebalance_rules());
   policy.membership = read_part(reader, "membership", membership_rules());
   policy.notice = read_part(reader, "notice", notice_rules());
+  policy.straggler = read_part(reader, "straggler", straggler_rules());
   policy.fault_threshold = static_cast<int>(reader.integer("fault_threshold", 1, 1'000'000));
   if (reader.has("minimum_nodes")) {
     policy.minimum_nodes = static_cast<int>(reader.integer("minimum_nodes", 1, 10'000'000));

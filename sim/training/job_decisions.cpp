@@ -18,11 +18,12 @@ void Job::handle(const Decide&) {
   }
   if (failure_) return;
   update_candidates(now);
-  if (state_ == State::training && work_.kind != Work::Kind::none && gathered_) {
-    if (input_.policy.on_loss->recovers_in_place()) {
+  const bool slower_or_faster = std::exchange(speed_changed_, false);
+  if (state_ == State::training && work_.kind != Work::Kind::none) {
+    if (slower_or_faster || (wants_other_members() && input_.policy.on_loss->recovers_in_place())) {
       shorten_steps();
-    } else {
-      unroll_rounds(now);  // the next write ends with a restart that admits them
+    } else if (wants_other_members()) {
+      unroll_rounds(now);  // the next write ends with a restart that changes the members
     }
   }
   while (state_ == State::training && work_.kind == Work::Kind::none && !failure_) {
@@ -32,7 +33,7 @@ void Job::handle(const Decide&) {
   update_candidates(now);
   const bool waits = state_ == State::waiting;
   if (waits && !wait_announced_) {
-    sink_.take(WaitBegan{now, roster_.ready(), planner_.minimum_nodes()});
+    sink_.take(WaitBegan{now, roster_.ready() + roster_.spares(), planner_.minimum_nodes()});
   }
   wait_announced_ = waits;
   check_for_cycle(now);
@@ -43,6 +44,11 @@ void Job::handle(const Decide&) {
 
 /// A start, or the recovery of a disruption, with all ready nodes; or the job waits.
 void Job::try_to_begin(SimTime now) {
+  // A slow node is better than none.
+  const int all = roster_.ready() + roster_.spares();
+  if (roster_.ready() < planner_.minimum_nodes() && all >= planner_.minimum_nodes()) {
+    roster_.recall_spares();
+  }
   if (roster_.ready() < planner_.minimum_nodes()) {
     if (state_ != State::waiting) roster_.dismiss();
     state_ = State::waiting;
@@ -103,12 +109,14 @@ void Job::begin_recovery(SimTime now) {
   }
 }
 
+/// Members that are overdue go, candidates come.
 void Job::begin_join(bool by_restart) {
+  const auto cause = leaving_.empty() ? PlanCause::join : PlanCause::evict;
+  roster_.release(leaving_);
   roster_.take_all_ready(planner_.usable_nodes(roster_.ready()));
   if (!configure(!by_restart)) return;
   state_ = State::changing;
-  begin_change(PlanCause::join,
-               by_restart ? restart_stages(false) : reconfiguration_stages(Blocked::join));
+  begin_change(cause, by_restart ? restart_stages(false) : reconfiguration_stages(Blocked::join));
 }
 
 /// False when the new plan moves nothing.
@@ -128,9 +136,14 @@ bool Job::configure(bool keeps_state) {
     return true;
   }
   const auto machines = roster_.member_list();
-  auto made =
-      planner_.make(machines, books_.committed(), keeps_state ? current_.plan.get() : nullptr,
-                    keeps_state ? roster_.places_of(machines) : std::vector<int>{});
+  std::vector<int> places;
+  if (keeps_state) {
+    places = roster_.places_of(machines);
+    // Members that were dismissed since then still send what they hold.
+    for (const int place : roster_.places_of_spares()) places.push_back(place);
+  }
+  auto made = planner_.make(machines, books_.committed(),
+                            keeps_state ? current_.plan.get() : nullptr, places);
   if (const auto* infeasible = std::get_if<Infeasible>(&made)) {
     failure_ = infeasible->reason;
     simulator_.stop();
@@ -205,7 +218,46 @@ void Job::complete_change() {
   }
 }
 
-/// Judges the ready non-members (rule 8), keeps the gather timer, and tells the books.
+/// The overdue members that the policy wants to go on without. Never so many that fewer than the
+/// minimum are left.
+std::vector<NodeId> Job::members_to_dismiss() const {
+  std::vector<std::pair<double, NodeId>> overdue;
+  double slowest_other = 1;
+  for (const auto& [node, slow] : speeds_.slow()) {
+    if (!roster_.is_ready(node)) continue;
+    if (slow.overdue) {
+      overdue.emplace_back(slow.speed, node);
+    } else {
+      slowest_other = std::min(slowest_other, slow.speed);
+    }
+  }
+  if (overdue.empty()) return {};
+  std::sort(overdue.begin(), overdue.end());
+  std::vector<Team> teams;
+  for (std::size_t k = 0; k <= overdue.size(); ++k) {
+    const int left = roster_.ready() - static_cast<int>(k);
+    if (k > 0 && left < planner_.minimum_nodes()) break;
+    const double slowest = k < overdue.size() ? overdue[k].first : 1;
+    teams.push_back({planner_.usable_nodes(left), std::min(slowest, slowest_other)});
+  }
+  const std::size_t go = input_.policy.straggler->dismiss(teams);
+  BETHANY_CHECK(go < teams.size(), "{} of {} overdue members are dismissed", go, overdue.size());
+  std::vector<NodeId> dismissed;
+  for (std::size_t i = 0; i < go; ++i) dismissed.push_back(overdue[i].second);
+  return dismissed;
+}
+
+std::vector<SlowPlace> Job::slow_members() const {
+  std::vector<SlowPlace> slow_members;
+  for (const auto& [node, slow] : speeds_.slow()) {
+    if (!roster_.is_member(node)) continue;
+    slow_members.push_back({roster_.places_of({&node, 1}).front(), slow.speed});
+  }
+  return slow_members;
+}
+
+/// Judges the ready non-members (rule 8) and slow members, keeps the gather timer, and tells the
+/// books.
 void Job::update_candidates(SimTime now) {
   const bool waits = state_ == State::waiting;
   const bool candidates =
@@ -225,7 +277,10 @@ void Job::update_candidates(SimTime now) {
     gathering_ = false;
     gathered_ = false;
   }
-  books_.set_counts(roster_.counts(!waits && !candidates));
+  books_.set_counts(roster_.counts(waits        ? Roster::Idle::waiting
+                                   : candidates ? Roster::Idle::waiting_but_spares
+                                                : Roster::Idle::stranded));
+  leaving_ = waits ? std::vector<NodeId>{} : members_to_dismiss();
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -275,7 +330,7 @@ void Job::begin_write(SimTime now) {
 }
 
 bool Job::join_is_due(bool after_write) const {
-  return gathered_ && (after_write || input_.policy.on_loss->recovers_in_place());
+  return wants_other_members() && (after_write || input_.policy.on_loss->recovers_in_place());
 }
 
 bool Job::rebalance_is_due() {
@@ -319,7 +374,7 @@ std::int64_t Job::steps_until_checkpoint(SimTime now, Duration step_time) const 
 }
 
 void Job::begin_steps(SimTime now) {
-  const Duration step_time = planner_.step_time(current_, books_.committed());
+  const Duration step_time = planner_.step_time(current_, books_.committed(), slow_members());
   const std::int64_t counter = books_.committed();
   // Nothing but these ends a row of equal steps from within; losses and joins cut it from outside.
   std::int64_t limit = input_.routing.next_change(counter);
@@ -333,11 +388,14 @@ void Job::begin_steps(SimTime now) {
   const Duration left = (horizon_ == kNever ? at(kLongest) : horizon_) - now;
   const std::int64_t until_checkpoint = steps_until_checkpoint(now, step_time);
   const bool one_by_one =
-      input_.step_by_step || (gathered_ && input_.policy.on_loss->recovers_in_place());
+      input_.step_by_step || (wants_other_members() && input_.policy.on_loss->recovers_in_place());
   // A write of 0 ns ends in phase 3, after the losses of its instant: it is no part of a round.
   const Duration write = planner_.checkpoint_write(current_.nodes);
   const bool fresh = counter == books_.covered() && now == usable_since_ && write > Duration(0);
-  if (!one_by_one && !gathered_ && fresh && until_checkpoint < std::min(limit, wanted)) {
+  // Rounds that do not end before the horizon are none; a very slow one would overflow.
+  const bool fits = until_checkpoint <= left / step_time;
+  if (!one_by_one && !wants_other_members() && fresh && fits &&
+      until_checkpoint < std::min(limit, wanted)) {
     // The write after the last step wanted does not happen.
     std::int64_t rounds = std::min(limit, wanted - 1) / until_checkpoint;
     // Rounds beyond the horizon are never looked at.

@@ -3,12 +3,13 @@
 namespace bethany {
 
 Roster::Roster(std::size_t node_count)
-    : nodes_(node_count), members_(node_count), pool_(node_count) {}
+    : nodes_(node_count), members_(node_count), pool_(node_count), spare_(node_count) {}
 
 std::uint32_t Roster::join(NodeId node, SimTime now, Duration delay) {
   auto& entry = nodes_[node.index()];
   BETHANY_CHECK(!entry.alive, "node {} joins twice", node.value);
   entry.alive = true;
+  entry.held_back = false;
   entry.place = -1;
   ++entry.incarnation;
   ++live_;
@@ -20,7 +21,7 @@ std::uint32_t Roster::join(NodeId node, SimTime now, Duration delay) {
 bool Roster::become_ready(NodeId node, std::uint32_t incarnation) {
   const auto& entry = nodes_[node.index()];
   if (!entry.alive || entry.incarnation != incarnation) return false;
-  pool_.insert(node);
+  idle_set(node).insert(node);
   return true;
 }
 
@@ -32,6 +33,8 @@ Roster::Loss Roster::lose(NodeId node) {
     members_.erase(node);
   } else if (pool_.contains(node)) {
     pool_.erase(node);
+  } else if (spare_.contains(node)) {
+    spare_.erase(node);
   }
   entry.alive = false;
   entry.place = -1;
@@ -40,11 +43,29 @@ Roster::Loss Roster::lose(NodeId node) {
   return loss;
 }
 
-Books::Counts Roster::counts(bool pool_is_stranded) const {
-  return {.live = live_,
-          .starting = live_ - ready(),
-          .waiting = pool_is_stranded ? 0 : pool_.size(),
-          .stranded = pool_is_stranded ? pool_.size() : 0};
+Books::Counts Roster::counts(Idle idle) const {
+  Books::Counts counts{.live = live_, .starting = live_ - ready() - spares()};
+  (idle == Idle::stranded ? counts.stranded : counts.waiting) = pool();
+  (idle == Idle::waiting ? counts.waiting : counts.spare) += spares();
+  return counts;
+}
+
+void Roster::hold_back(NodeId node, bool held) {
+  auto& entry = nodes_[node.index()];
+  BETHANY_CHECK(entry.alive, "node {} is held back while it is gone", node.value);
+  const bool idle = pool_.contains(node) || spare_.contains(node);
+  if (idle) (spare_.contains(node) ? spare_ : pool_).erase(node);
+  entry.held_back = held;
+  if (idle) idle_set(node).insert(node);
+}
+
+void Roster::recall_spares() {
+  std::vector<NodeId> recalled;
+  spare_.for_each([&](NodeId node) { recalled.push_back(node); });
+  for (const auto node : recalled) {
+    spare_.erase(node);
+    pool_.insert(node);
+  }
 }
 
 bool Roster::configured(NodeId node) const {
@@ -57,7 +78,7 @@ bool Roster::configured(NodeId node) const {
 void Roster::leave_members(NodeId node) {
   if (configured(node)) nodes_[node.index()].part_of = completed_;
   members_.erase(node);
-  pool_.insert(node);
+  idle_set(node).insert(node);
 }
 
 void Roster::take_all_ready(int usable) {
@@ -72,9 +93,11 @@ void Roster::take_all_ready(int usable) {
   while (members_.size() > usable) leave_members(members_.last());
 }
 
-void Roster::dismiss() {
-  for (const auto node : member_list()) leave_members(node);
+void Roster::release(std::span<const NodeId> members) {
+  for (const auto node : members) leave_members(node);
 }
+
+void Roster::dismiss() { release(member_list()); }
 
 std::vector<NodeId> Roster::member_list() const {
   std::vector<NodeId> list;
@@ -87,6 +110,15 @@ std::vector<int> Roster::places_of(std::span<const NodeId> machines) const {
   std::vector<int> places;
   places.reserve(machines.size());
   for (const auto node : machines) places.push_back(nodes_[node.index()].place);
+  return places;
+}
+
+std::vector<int> Roster::places_of_spares() const {
+  std::vector<int> places;
+  spare_.for_each([&](NodeId node) {
+    const int place = nodes_[node.index()].place;
+    if (place >= 0) places.push_back(place);
+  });
   return places;
 }
 
@@ -103,8 +135,10 @@ void Roster::add_to(Digest& digest, SimTime now) const {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const NodeId node(static_cast<std::int32_t>(i));
     const auto& entry = nodes_[i];
-    const bool ready = members_.contains(node) || pool_.contains(node);
-    digest.add((entry.alive ? 1 : 0) + (ready ? 2 : 0) + (members_.contains(node) ? 4 : 0));
+    const bool spare = spare_.contains(node);
+    const bool ready = is_ready(node) || spare;
+    digest.add((entry.alive ? 1 : 0) + (ready ? 2 : 0) + (is_member(node) ? 4 : 0) +
+               (spare ? 8 : 0));
     digest.add(entry.place);
     if (entry.alive && !ready) digest.add((entry.ready_at - now).count());
   }

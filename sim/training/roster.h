@@ -29,12 +29,26 @@ class Roster {
 
   int live() const { return live_; }
   int members() const { return members_.size(); }
+  /// Ready nodes that the policy does not hold back.
   int ready() const { return members_.size() + pool_.size(); }
   int pool() const { return pool_.size(); }
-  Books::Counts counts(bool pool_is_stranded) const;
+  int spares() const { return spare_.size(); }
+  bool is_member(NodeId node) const { return members_.contains(node); }
+  bool is_ready(NodeId node) const { return is_member(node) || pool_.contains(node); }
+
+  /// What the ready nodes that are no members do.
+  enum class Idle { waiting, waiting_but_spares, stranded };
+  Books::Counts counts(Idle idle) const;
+
+  /// Whether the policy holds the node back from now on when it is no member: it is a spare then.
+  void hold_back(NodeId node, bool held);
+  /// Spares are as wanted as other ready nodes, until they were members again.
+  void recall_spares();
 
   /// Makes the `usable` ready nodes with the lowest ids the members.
   void take_all_ready(int usable);
+  /// These members no longer take part; they stay ready.
+  void release(std::span<const NodeId> members);
   /// Nobody is a member any more.
   void dismiss();
 
@@ -42,6 +56,8 @@ class Roster {
   std::vector<NodeId> member_list() const;
   /// For each machine, the place of the last completed configuration whose state it holds, or -1.
   std::vector<int> places_of(std::span<const NodeId> machines) const;
+  /// The same for the spares that hold any.
+  std::vector<int> places_of_spares() const;
   /// The members have reached this configuration: they hold its places, nobody else holds anything.
   void complete(const Configuration& configuration);
 
@@ -51,6 +67,7 @@ class Roster {
  private:
   struct Node {
     bool alive = false;
+    bool held_back = false;
     std::uint32_t incarnation = 0;
     SimTime ready_at{};
     std::uint64_t member_since = 0;  // stamp of when it became a member
@@ -61,10 +78,13 @@ class Roster {
   /// Whether the node is part of the last completed configuration.
   bool configured(NodeId node) const;
   void leave_members(NodeId node);
+  /// Where the node is when it is ready and no member.
+  NodeSet& idle_set(NodeId node) { return nodes_[node.index()].held_back ? spare_ : pool_; }
 
   std::vector<Node> nodes_;
   NodeSet members_;
-  NodeSet pool_;  // ready, not members
+  NodeSet pool_;   // ready, neither members nor held back
+  NodeSet spare_;  // ready, not members, held back
   int live_ = 0;
   // Stamps order memberships and completed configurations, so that a completion costs no visit to
   // every member: a member since before it is part of it.

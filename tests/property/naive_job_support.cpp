@@ -57,17 +57,22 @@ class NaiveJob {
   void step_boundary();
   void after_checkpoint(bool written);
   bool rebalance();
-  void join();
+  void change_members(PlanCause cause);
   void begin_step();
   void begin(NaiveTarget target, const NodeSet& members, const std::vector<NaiveStage>& stages);
   void configured();
 
   int usable(int nodes) const;
+  NodeSet held_back() const;
+  NodeSet wanted() const;
+  bool enough_nodes();
   NodeSet training_set() const;
+  NodeSet members_to_go() const;
+  double slowest_of(const NodeSet& nodes) const;
   int ready_outside() const;
   std::int64_t committed() const { return static_cast<std::int64_t>(steps_.size()); }
   int member_count() const { return static_cast<int>(members_.size()); }
-  int ready_count() const { return static_cast<int>(cluster_.ready().size()); }
+  int ready_count() const { return static_cast<int>(wanted().size()); }
   Int128& blocked(Blocked bucket) {
     return result_.ledger.blocked[static_cast<std::size_t>(bucket)];
   }
@@ -106,10 +111,11 @@ class NaiveJob {
   bool candidates_ = false;
   std::optional<SimTime> gather_end_;
   bool gather_over_ = false;
+  bool spares_count_ = false;  // for the start or recovery that begins in this instant
 };
 
 NaiveJob::NaiveJob(const JobInput& input)
-    : in_(input), cluster_(input.scenario, input.trace), state_(input) {
+    : in_(input), cluster_(input.scenario, input.trace, *input.policy.straggler), state_(input) {
   const int for_layout = in_.policy.allocation->minimum_nodes(state_.shape(0));
   minimum_ = std::max(in_.policy.minimum_nodes.value_or(1), for_layout);
   const bool too_few = in_.policy.minimum_nodes.value_or(for_layout) < for_layout;
@@ -171,8 +177,11 @@ void NaiveJob::book_until(SimTime next) {
   if (doing_ == Doing::writing) blocked(Blocked::checkpoint) += members;
   if (doing_ == Doing::detecting) blocked(Blocked::detection) += members;
   if (doing_ == Doing::staging) blocked(stages_.front().bucket) += members;
-  const bool wanted = doing_ == Doing::waiting || candidates_;
-  unavailable(wanted ? Unavailable::waiting : Unavailable::stranded) += dt * ready_outside();
+  const bool waits = doing_ == Doing::waiting;
+  const auto spares = static_cast<int>(held_back().size());
+  unavailable(waits || candidates_ ? Unavailable::waiting : Unavailable::stranded) +=
+      dt * ready_outside();
+  unavailable(waits ? Unavailable::waiting : Unavailable::spare) += dt * spares;
   unavailable(Unavailable::starting) += dt * cluster_.starting();
   unavailable(Unavailable::absent) += dt * (in_.scenario.cluster.nodes - cluster_.alive());
 }
@@ -262,7 +271,7 @@ void NaiveJob::decide() {
   judge_candidates();
   if (detected_) {
     detection_over();
-  } else if (doing_ == Doing::waiting && ready_count() >= minimum_) {
+  } else if (doing_ == Doing::waiting && enough_nodes()) {
     state_.ever_completed() ? recover() : first_start();
   } else if (free_ == Free::step_committed) {
     step_boundary();
@@ -294,7 +303,7 @@ void NaiveJob::judge_candidates() {
 
 void NaiveJob::detection_over() {
   detected_ = false;
-  if (ready_count() >= minimum_) {
+  if (enough_nodes()) {
     recover();
     return;
   }
@@ -375,21 +384,48 @@ void NaiveJob::step_boundary() {
 
 void NaiveJob::after_checkpoint(bool written) {
   const bool may_join = in_.policy.on_loss->recovers_in_place() || written;
-  if (candidates_ && gather_over_ && may_join) {
-    join();
+  const NodeSet slow = members_to_go();
+  if (may_join && !slow.empty()) {
+    tell(fmt::format("{} slow members go", slow.size()));
+    for (const NodeId node : slow) members_.erase(node);  // and are held back from now on
+    change_members(PlanCause::evict);
+  } else if (candidates_ && gather_over_ && may_join) {
+    change_members(PlanCause::join);
   } else if (!rebalance()) {
     begin_step();
   }
 }
 
-void NaiveJob::join() {
+/// Which of the members that were too slow for too long go: of the best team the policy is asked
+/// for, that without the slowest so many of them.
+NodeSet NaiveJob::members_to_go() const {
+  const NodeSet overdue = cluster_.overdue();
+  std::vector<NodeId> line;  // the slowest first
+  for (const NodeId node : members_) {
+    if (overdue.count(node) != 0) line.push_back(node);
+  }
+  std::stable_sort(line.begin(), line.end(),
+                   [this](NodeId a, NodeId b) { return cluster_.speed(a) < cluster_.speed(b); });
+  NodeSet left = wanted();
+  std::vector<Team> teams = {{usable(static_cast<int>(left.size())), slowest_of(left)}};
+  for (const NodeId node : line) {
+    left.erase(node);
+    const int count = static_cast<int>(left.size());
+    if (count < minimum_) break;
+    teams.push_back({usable(count), slowest_of(left)});
+  }
+  const std::size_t number = in_.policy.straggler->dismiss(teams);
+  return {line.begin(), line.begin() + static_cast<std::ptrdiff_t>(number)};
+}
+
+void NaiveJob::change_members(PlanCause cause) {
   const NodeSet members = training_set();
   const int n = static_cast<int>(members.size());
-  tell(fmt::format("join, now {} nodes", n));
+  tell(fmt::format("{}, now {} nodes", name_of(cause), n));
   if (in_.policy.on_loss->recovers_in_place()) {
-    reconfigure(PlanCause::join, members, {Blocked::join, Blocked::join, Blocked::join});
+    reconfigure(cause, members, {Blocked::join, Blocked::join, Blocked::join});
   } else {
-    begin(state_.plan_for(PlanCause::join, members, StateFrom::storage, committed()), members,
+    begin(state_.plan_for(cause, members, StateFrom::storage, committed()), members,
           naive_restart_stages(in_, n, false));
   }
 }
@@ -412,13 +448,14 @@ bool NaiveJob::rebalance() {
 
 void NaiveJob::begin_step() {
   doing_ = Doing::stepping;
-  busy_until_ = now_ + naive_step_time(in_, member_count());
+  busy_until_ = now_ + naive_step_time(in_, member_count(), slowest_of(members_));
 }
 
 void NaiveJob::begin(NaiveTarget target, const NodeSet& members,
                      const std::vector<NaiveStage>& stages) {
   BETHANY_CHECK(!members.empty(), "nobody trains");
   members_ = members;
+  spares_count_ = false;
   target_ = std::move(target);
   if (target_.cause != PlanCause::rebalance) {  // all candidates are taken
     gather_end_.reset();
@@ -449,11 +486,42 @@ int NaiveJob::usable(int nodes) const {
   return in_.policy.allocation->usable_nodes(state_.shape(nodes), nodes);
 }
 
-/// Whom a start, recovery, restart or join takes: of the ready nodes the lowest ids.
+/// Spares: ready, too slow for too long, and no members.
+NodeSet NaiveJob::held_back() const {
+  NodeSet nodes;
+  const NodeSet overdue = cluster_.overdue();
+  if (spares_count_) return nodes;
+  for (const NodeId node : cluster_.ready()) {
+    if (overdue.count(node) != 0 && members_.count(node) == 0) nodes.insert(node);
+  }
+  return nodes;
+}
+
+/// The ready nodes but the spares.
+NodeSet NaiveJob::wanted() const {
+  NodeSet nodes = cluster_.ready();
+  for (const NodeId node : held_back()) nodes.erase(node);
+  return nodes;
+}
+
+/// Whether a start or a recovery may begin. If it may with the spares only, it takes them all.
+bool NaiveJob::enough_nodes() {
+  if (ready_count() >= minimum_) return true;
+  spares_count_ = static_cast<int>(cluster_.ready().size()) >= minimum_;
+  return spares_count_;
+}
+
+double NaiveJob::slowest_of(const NodeSet& nodes) const {
+  double slowest = 1;
+  for (const NodeId node : nodes) slowest = std::min(slowest, cluster_.speed(node));
+  return slowest;
+}
+
+/// Whom a start, recovery, restart or join takes: of the wanted nodes the lowest ids.
 NodeSet NaiveJob::training_set() const {
   const auto count = static_cast<std::size_t>(usable(ready_count()));
   NodeSet members;
-  for (const NodeId node : cluster_.ready()) {
+  for (const NodeId node : wanted()) {
     if (members.size() < count) members.insert(node);
   }
   return members;
@@ -461,7 +529,7 @@ NodeSet NaiveJob::training_set() const {
 
 int NaiveJob::ready_outside() const {
   int count = 0;
-  for (const NodeId node : cluster_.ready()) count += members_.count(node) == 0 ? 1 : 0;
+  for (const NodeId node : wanted()) count += members_.count(node) == 0 ? 1 : 0;
   return count;
 }
 
