@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# gpu/run_on_gpu.sh OUTDIR [SECONDS [STEADY]]: builds bethany-gpu from source on a bare machine with the
-# CUDA toolkit, checks the arithmetic, calibrates for about SECONDS (default 200) and leaves everything
-# in OUTDIR. With STEADY both are quick calibrations: one as usual, and for about STEADY seconds one
-# whose points run for 0.1 s before they are timed. Libraries come from the system or, when gpu/pack_for_gpu.sh brought them, from deps/.
+# gpu/run_on_gpu.sh OUTDIR [SECONDS [OPTION…]]: builds bethany-gpu from source on a bare machine with the
+# CUDA toolkit, checks the arithmetic, calibrates for about SECONDS (default 200) with the options of
+# `bethany-gpu calibrate` that follow (`--quick`, `--warm 0.1 --passes 1`) and leaves everything in
+# OUTDIR. Libraries come from the system or, when gpu/pack_for_gpu.sh brought them, from deps/.
 set -euo pipefail
 mkdir -p "$1"
 out=$(realpath "$1")
@@ -32,19 +32,10 @@ tail -1 "$out/selftest.txt"
 grep '^FAIL' "$out/selftest.txt" | head -20 || true
 if [ "${failed:-0}" -ne 0 ]; then echo "selftest ended with $failed"; fi
 
-# calibrate NAME SECONDS [OPTION…]
-calibrate() {
-  "$program" calibrate --backend cuda --within "$2" --name "$1" -o "$out/$1.json" --force "${@:3}" \
-    2>"$out/$1.log" >"$out/$1.txt" || { tail -5 "$out/$1.log"; exit 1; }
-  tail -3 "$out/$1.log"
-  cut -c1-170 "$out/$1.txt"
-}
-if [ -n "${3:-}" ]; then
-  calibrate measured "$seconds" --quick
-  calibrate steady "$3" --quick --warm 0.1
-else
-  calibrate measured "$seconds"
-fi
+"$program" calibrate --backend cuda --within "$seconds" --name measured -o "$out/measured.json" --force \
+  "${@:3}" 2>"$out/measured.log" >"$out/measured.txt" || { tail -5 "$out/measured.log"; exit 1; }
+tail -3 "$out/measured.log"
+cut -c1-170 "$out/measured.txt"
 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv,noheader \
   >>"$out/nvidia-smi.csv" 2>&1 || true
 if command -v compute-sanitizer >/dev/null; then

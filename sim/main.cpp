@@ -17,7 +17,7 @@
 
 namespace {
 
-enum ExitCode { kOk = 0, kMachineFailed = 1, kUsage = 2, kInputWrong = 3, kNoRun = 4 };
+enum ExitCode { kMachineFailed = 1, kUsage = 2, kInputWrong = 3, kNoRun = 4 };
 
 int fail(int code, const char* message) {
   fmt::print(stderr, "bethany: {}\n", message);
@@ -27,8 +27,8 @@ int fail(int code, const char* message) {
 /// CLI11 says of an unknown command only that one is required: name it, and the nearest. Throws
 /// CLI::ValidationError.
 void check_command(const CLI::App& parent, int argc, char** argv, int place) {
-  static const std::vector<std::string> kLater = {"sweep",     "merge",   "plan",   "report",
-                                                  "reproduce", "routing", "schema", "fetch"};
+  static const std::vector<std::string> kLater = {"sweep",   "merge",  "plan", "report",
+                                                  "routing", "schema", "fetch"};
   if (place >= argc || argv[place][0] == '-') return;
   const std::string typed = argv[place];
   std::vector<std::string> names;
@@ -57,7 +57,7 @@ constexpr Command kCommands[] = {
     {"place", bethany::add_place},         {"recover", bethany::add_recover},
     {"trace", bethany::add_trace},         {"check", bethany::add_check},
     {"model", bethany::add_model},         {"list", bethany::add_list},
-    {"calibrate", bethany::add_calibrate},
+    {"calibrate", bethany::add_calibrate}, {"reproduce", bethany::add_reproduce},
 };
 
 /// Adds the command that is typed, or all when that is none of them: building the options of all

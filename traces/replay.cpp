@@ -276,6 +276,11 @@ Trace apply(const Trace& trace, const ReplayOptions& options, const RngStreams& 
                                  trace.name, to_text(options.from), to_text(length)));
   }
   auto rows = rows_of(trace);
+  if (options.keep_every > 1) {
+    std::erase_if(rows, [&](const Row& row) {
+      return row.node.value % options.keep_every != options.keep_first - 1;
+    });
+  }
   coalesce(rows, options.coalesce, trace.node_names.size());
   const bool capped = options.cap_nodes > 0;
   const auto cap =

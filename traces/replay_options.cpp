@@ -58,6 +58,10 @@ std::string_view name_of(AtEnd at_end) {
 ReplayOptions read_replay_options(ObjectReader& trace_object, const ReplayDefaults& defaults) {
   ReplayOptions options;
   options.from = trace_object.duration("from", Duration(0));
+  auto keep = trace_object.object("keep");
+  options.keep_every = static_cast<int>(keep.integer("every", 1, 1'000'000, 1));
+  options.keep_first = static_cast<int>(keep.integer("first", 1, options.keep_every, 1));
+  keep.finish();
   auto cap = trace_object.object("cap");
   options.cap_nodes = defaults.cluster_nodes;
   options.rule = choose(cap, "rule", kRules, CapRule::members);
@@ -72,9 +76,14 @@ ReplayOptions read_replay_options(ObjectReader& trace_object, const ReplayDefaul
 }
 
 std::string cap_in_words(const ReplayOptions& options) {
-  if (options.cap_nodes == 0) return "no cap";
-  auto text = fmt::format("{} of {} nodes, {} order", name_of(options.rule), options.cap_nodes,
-                          name_of(options.order));
+  std::string text;
+  if (options.keep_every > 1) {
+    text = fmt::format("machines {}, {}, … of the trace; ", options.keep_first,
+                       options.keep_first + options.keep_every);
+  }
+  if (options.cap_nodes == 0) return text + "no cap";
+  text += fmt::format("{} of {} nodes, {} order", name_of(options.rule), options.cap_nodes,
+                      name_of(options.order));
   if (options.order == CapOrder::random) text += fmt::format(", seed {}", options.cap_seed);
   return text;
 }

@@ -48,6 +48,8 @@ void print_text(std::string_view text);
 TableFormat table_format(const std::string& format);
 /// On a terminal, unless NO_COLOR is set.
 bool wants_colour();
+/// The exit code of an acceptance bound that was missed.
+constexpr int kBoundMissed = 5;
 /// One line on stderr.
 void say(const std::string& line);
 
@@ -65,5 +67,6 @@ void add_place(CLI::App& program, CommandContext& context);
 void add_recover(CLI::App& program, CommandContext& context);
 void add_model(CLI::App& program, CommandContext& context);
 void add_calibrate(CLI::App& program, CommandContext& context);
+void add_reproduce(CLI::App& program, CommandContext& context);
 
 }  // namespace bethany

@@ -11,8 +11,9 @@
 #include "sim/cost/profile.h"
 #include "sim/model/cluster.h"
 #include "sim/model/moe_model.h"
-#include "sim/model/routing_load.h"
+#include "sim/model/routing_import.h"
 #include "sim/model/trace.h"
+#include "sim/study/reproduction.h"
 #include "traces/catalogue.h"
 
 namespace bethany {
@@ -66,6 +67,12 @@ Items items_of_presets() {
   return items;
 }
 
+Items items_of_papers() {
+  Items items;
+  for (const auto& paper : reproducible_papers()) items.push_back({paper.name, paper.summary});
+  return items;
+}
+
 Items items_of_metrics() {
   Items items;
   for (const auto& entry : metrics().entries()) {
@@ -104,7 +111,9 @@ const std::map<std::string, std::function<Items()>>& kinds() {
       {"importers", [] { return items_of(trace_importers()); }},
       {"generators", [] { return items_of(trace_generators()); }},
       {"routing", [] { return items_of(routing_generators()); }},
+      {"routing-importers", [] { return items_of(routing_importers()); }},
       {"metrics", items_of_metrics},
+      {"papers", items_of_papers},
       {"traces", items_of_traces},
   };
   return table;

@@ -58,6 +58,7 @@ struct Sizes {
 struct TrafficSums {
   double computed_rows = 0;       // Σ over layers of the most rows / speed of a rank
   double all_to_all_seconds = 0;  // Σ over layers of the longest link of one all-to-all
+  double hidden_seconds = 0;      // of the all-to-alls, behind the computation of their layer
 };
 
 std::int64_t largest(const std::vector<std::int64_t>& values) {
@@ -154,6 +155,12 @@ class AnalyticTimer final : public StepTimer {
   }
 
  private:
+  static constexpr double kAllToAlls = 4;  // dispatch and combine, forward and backward
+
+  double expert_seconds(double rows) const {
+    return rows * sizes_.expert_flop * sizes_.compute_passes /
+           constants_[Constant::expert_flop_rate];
+  }
   double expert_reduce_seconds(const PlacementPlan& plan) const;
   TrafficSums sum_traffic(const StepQuery& query) const;
   double dense_reduce_seconds(int ranks) const;
@@ -235,8 +242,8 @@ double AnalyticTimer::expert_reduce_seconds(const PlacementPlan& plan) const {
   return most;
 }
 
-/// Overlap of communication with computation would be decided here, layer by layer: the layer's two
-/// maxima are known in this loop and nowhere else.
+/// Overlap is decided layer by layer: of an overlapped layer the longer of its four all-to-alls and
+/// of its experts' computation counts.
 TrafficSums AnalyticTimer::sum_traffic(const StepQuery& query) const {
   const double inside = sizes_.row_bytes / constants_[Constant::all_to_all_inside];
   const double outside = sizes_.row_bytes / constants_[Constant::all_to_all_outside];
@@ -247,9 +254,15 @@ TrafficSums AnalyticTimer::sum_traffic(const StepQuery& query) const {
                   query.plan->ranks());
     const auto near = std::max(largest(layer.sent_inside), largest(layer.received_inside));
     const auto far = std::max(largest(layer.sent_outside), largest(layer.received_outside));
-    sums.computed_rows += longest(layer.computed, query.speeds);
-    sums.all_to_all_seconds +=
+    const double rows = longest(layer.computed, query.speeds);
+    const double link =
         std::max(static_cast<double>(near) * inside, static_cast<double>(far) * outside);
+    sums.computed_rows += rows;
+    sums.all_to_all_seconds += link;
+    if (layer.overlapped) {
+      const double exchanges = kAllToAlls * (constants_[Constant::all_to_all_latency] + link);
+      sums.hidden_seconds += std::min(exchanges, expert_seconds(rows));
+    }
   }
   return sums;
 }
@@ -303,14 +316,13 @@ CostBreakdown AnalyticTimer::step(const StepQuery& query) const {
   const auto layer_count = static_cast<double>(query.layers.size());
   // A single rank has nobody to exchange rows with.
   const double exchanges = query.ranks > 1 ? batches : 0;
-  constexpr double kAllToAlls = 4;  // dispatch and combine, forward and backward
   const double dense = static_cast<double>(query.tokens_per_rank) * sizes_.dense_flop *
                        sizes_.compute_passes / constants_[Constant::dense_flop_rate];
-  const double expert = traffic.computed_rows * sizes_.expert_flop * sizes_.compute_passes /
-                            constants_[Constant::expert_flop_rate] +
+  const double expert = expert_seconds(traffic.computed_rows) +
                         layer_count * constants_[Constant::expert_per_layer] / query.slowest;
   const double all_to_all = kAllToAlls * (layer_count * constants_[Constant::all_to_all_latency] +
-                                          traffic.all_to_all_seconds);
+                                          traffic.all_to_all_seconds) -
+                            traffic.hidden_seconds;
   const double counts = layer_count * constants_[Constant::count_exchange_latency];
   const double fixed =
       constants_[Constant::fixed_per_step] + batches * constants_[Constant::fixed_per_micro_batch];
@@ -323,7 +335,7 @@ CostBreakdown AnalyticTimer::step(const StepQuery& query) const {
   add("dense", batches * dense / query.slowest);
   add("tensor_parallel", batches * tensor_parallel_seconds(query.tokens_per_rank));
   add("expert", batches * expert);
-  add("all_to_all", exchanges * all_to_all);
+  add("all_to_all", exchanges * std::max(0.0, all_to_all));
   add("count_exchange", exchanges * counts);
   add("all_reduce_dense", dense_reduce_seconds(query.ranks));
   add("all_reduce_expert", expert_reduce_seconds(*query.plan));

@@ -130,6 +130,12 @@ RoutingLoad::RoutingLoad(int top_k, std::vector<Entry> entries)
   }
 }
 
+RoutingLoad RoutingLoad::with_top_k(int top_k) const {
+  auto load = *this;
+  load.top_k_ = top_k;
+  return load;
+}
+
 std::size_t RoutingLoad::entry_at(std::int64_t step) const {
   BETHANY_CHECK(step >= 0, "step {}", step);
   const auto after =

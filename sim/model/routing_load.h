@@ -57,6 +57,8 @@ class RoutingLoad {
   int layers() const { return entries_.front().shares.layers; }
   int experts() const { return entries_.front().shares.experts; }
   int top_k() const { return top_k_; }
+  /// The same shares for tokens that go to that many experts.
+  RoutingLoad with_top_k(int top_k) const;
   const std::vector<Entry>& entries() const { return entries_; }
 
   /// The index of the entry in force at a step.

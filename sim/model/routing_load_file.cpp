@@ -8,7 +8,6 @@
 #include <set>
 
 #include "sim/base/error.h"
-#include "sim/base/files.h"
 #include "sim/base/int128.h"
 #include "sim/base/text.h"
 
@@ -17,9 +16,6 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-constexpr std::int64_t kMostLayers = 10'000;
-constexpr std::int64_t kMostExperts = 1 << 16;
-constexpr std::int64_t kMostSteps = std::int64_t{1} << 60;
 constexpr Int128 kLargestSum = static_cast<Int128>(1) << 62;
 /// Loads with a fraction are scaled so that the largest of their layer is this.
 constexpr double kFractionScale = 0x1.0p40;
@@ -103,8 +99,8 @@ class RoutingReader {
     }
     const auto header = object_of(line, {"bethany_routing", "layers", "experts", "top_k"});
     whole(header, "bethany_routing", 1, 1);
-    layers_ = static_cast<int>(whole(header, "layers", 1, kMostLayers));
-    experts_ = static_cast<int>(whole(header, "experts", 1, kMostExperts));
+    layers_ = static_cast<int>(whole(header, "layers", 1, kMostRoutingLayers));
+    experts_ = static_cast<int>(whole(header, "experts", 1, kMostRoutingExperts));
     top_k_ = static_cast<int>(whole(header, "top_k", 1, experts_));
   }
 
@@ -121,7 +117,7 @@ class RoutingReader {
   RoutingLoad::Entry read_entry(std::string_view line, std::int64_t last_step) {
     const auto object = object_of(line, {"step", "loads"});
     RoutingLoad::Entry entry;
-    entry.step = whole(object, "step", 0, kMostSteps);
+    entry.step = whole(object, "step", 0, kMostRoutingSteps);
     if (last_step < 0 && entry.step != 0) fail("/step: the first entry must be of step 0");
     if (entry.step <= last_step) {
       fail(fmt::format("/step: {} after {}; steps must rise", entry.step, last_step));
@@ -180,37 +176,18 @@ class RoutingReader {
   std::vector<double> values_;
 };
 
-/// A routing load from a file, as a source like the generators.
-class FileSource final : public RoutingGenerator {
- public:
-  FileSource(RoutingLoad load, std::string place)
-      : load_(std::move(load)), place_(std::move(place)) {}
-
-  RoutingLoad generate(const RoutingShape& shape, const RngStreams&) const override {
-    const auto check = [this](const char* what, int in_file, int in_model) {
-      if (in_file == in_model) return;
-      throw InputError(fmt::format("{}: the routing load has {} {}, the model {}", place_, in_file,
-                                   what, in_model));
-    };
-    check("MoE layers", load_.layers(), shape.layers);
-    check("experts", load_.experts(), shape.experts);
-    check("experts per token (top_k)", load_.top_k(), shape.top_k);
-    return load_;
-  }
-
- private:
-  RoutingLoad load_;
-  std::string place_;
-};
-
 }  // namespace
 
 RoutingLoad parse_routing_load(std::string_view text, const std::string& name) {
   return RoutingReader(text, name).read();
 }
 
-RoutingLoad read_routing_load(const std::string& path) {
-  return parse_routing_load(read_input(path), path == "-" ? "standard input" : path);
+bool looks_like_routing(std::string_view bytes) {
+  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
+  const std::size_t first = bytes.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || bytes[first] != '{') return false;
+  const auto line = bytes.substr(first, bytes.find('\n', first) - first);
+  return line.find("\"bethany_") != std::string_view::npos;
 }
 
 std::string routing_load_text(const RoutingLoad& load) {
@@ -226,25 +203,6 @@ std::string routing_load_text(const RoutingLoad& load) {
     fmt::format_to(to, "]}}\n");
   }
   return fmt::to_string(out);
-}
-
-RoutingShape routing_shape(const MoeModel& model) {
-  return {.layers = model.moe_layers, .experts = model.experts, .top_k = model.top_k};
-}
-
-std::unique_ptr<RoutingGenerator> read_routing_source(ObjectReader& routing) {
-  std::unique_ptr<RoutingGenerator> source;
-  if (routing.has("file")) {
-    if (routing.has("generator")) routing.fail("generator", "give either 'file' or 'generator'");
-    const auto place = routing.place("file");
-    auto load = read_routing_load(routing.file("file"));
-    source = std::make_unique<FileSource>(std::move(load), place);
-  } else {
-    const auto name = routing.choice("generator", routing_generators().names(), "zipf-drift");
-    source = routing_generators().find(name)->make(routing);
-  }
-  routing.finish();
-  return source;
 }
 
 }  // namespace bethany

@@ -14,6 +14,8 @@ struct LayerTraffic {
   std::vector<std::int64_t> sent_outside;    // rows that cross the NIC
   std::vector<std::int64_t> received_outside;
   bool padded = false;
+  /// The layer's all-to-alls run beside its experts' computation: the longer of the two counts.
+  bool overlapped = false;
 };
 
 /// What moves when a plan changes: expert states and, to nodes without it, the dense state.

@@ -217,6 +217,35 @@ Binding keep_places(const PlacementPlan& plan, const Holdings& holdings, const S
   return binding;
 }
 
+std::vector<int> machines_to_keep(const Holdings& holdings, int wanted) {
+  const auto machines = static_cast<int>(holdings.place_of.size());
+  BETHANY_CHECK(wanted <= machines, "{} of {} machines", wanted, machines);
+  const ExpertBits held = held_by(holdings);
+  std::vector<int> order(holdings.place_of.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto row = [&](int machine) { return held.row(static_cast<std::size_t>(machine)); };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return compare_rows(row(a), row(b), held.words()) < 0; });
+  // How many machines before it hold the same; machines that hold nothing are never wanted first.
+  std::vector<int> rank(order.size());
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    const bool same = compare_rows(row(order[i - 1]), row(order[i]), held.words()) == 0;
+    rank[static_cast<std::size_t>(order[i])] =
+        same ? rank[static_cast<std::size_t>(order[i - 1])] + 1 : 0;
+  }
+  for (int machine = 0; machine < machines; ++machine) {
+    const auto i = static_cast<std::size_t>(machine);
+    if (holdings.place_of[i] < 0) rank[i] = machines;
+  }
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return rank[static_cast<std::size_t>(a)] < rank[static_cast<std::size_t>(b)];
+  });
+  order.resize(static_cast<std::size_t>(wanted));
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
 bool state_is_complete(const Holdings& holdings) {
   if (holdings.plan == nullptr) return false;
   const auto& plan = *holdings.plan;

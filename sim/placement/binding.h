@@ -77,6 +77,13 @@ Binding bind_plan(const PlacementPlan& plan, const Holdings& holdings, const Sta
 Binding keep_places(const PlacementPlan& plan, const Holdings& holdings, const StateSizes& sizes,
                     BindingMethod method = BindingMethod::greedy);
 
+/// Which `wanted` of the machines go on when there is no room for all: of each different content
+/// equally many, as far as there are, so that little has to move to machines that will hold it;
+/// machines that hold nothing come last, ties go to the lowest index. Ascending indices.
+/// Ensures: the chosen hold every expert if all machines do and every content fits (no more
+/// different contents than `wanted`). Requires: wanted <= machines, holdings.plan not null.
+std::vector<int> machines_to_keep(const Holdings& holdings, int wanted);
+
 /// Whether every expert of every layer is held by a machine.
 bool state_is_complete(const Holdings& holdings);
 

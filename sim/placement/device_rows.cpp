@@ -71,23 +71,25 @@ std::vector<std::int32_t> DeviceRows::rows() const {
   return sorted;
 }
 
+std::vector<std::int32_t> DeviceRows::heaviest_first() const {
+  std::vector<std::int32_t> order(weights_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+    return weight(a) != weight(b) ? weight(a) > weight(b) : a < b;
+  });
+  return order;
+}
+
 DeviceRows spread_over_devices(const PlacementShape& shape, std::span<const std::int32_t> replicas,
                                std::span<const std::int64_t> loads) {
   DeviceRows devices(shape,
                      std::vector<std::int32_t>(static_cast<std::size_t>(shape.slots()), kVacant),
                      replica_weights(replicas, loads));
-  std::vector<std::int32_t> order(replicas.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
-    const Int128 weight_a = devices.weight(a);
-    const Int128 weight_b = devices.weight(b);
-    return weight_a != weight_b ? weight_a > weight_b : a < b;
-  });
   std::vector<std::int32_t> copies(static_cast<std::size_t>(shape.nodes));
   const auto copies_at = [&](int gpu) -> std::int32_t& {
     return copies[static_cast<std::size_t>(devices.node_of(gpu))];
   };
-  for (const std::int32_t expert : order) {
+  for (const std::int32_t expert : devices.heaviest_first()) {
     std::fill(copies.begin(), copies.end(), 0);
     std::int32_t left = replicas[static_cast<std::size_t>(expert)];
     // In a round every node with room gets one more copy, or as many nodes as copies are left.

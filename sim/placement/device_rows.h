@@ -25,6 +25,8 @@ class DeviceRows {
   bool has_room(int gpu) const { return used_[index(gpu)] < slots_; }
   Int128 load(int gpu) const { return load_[index(gpu)]; }
   Int128 weight(std::int32_t expert) const { return weights_[index(expert)]; }
+  /// All experts by falling weight, ties by id.
+  std::vector<std::int32_t> heaviest_first() const;
   Int128 largest_load() const;
   int copies_on_node(int node, std::int32_t expert) const;
   std::span<const std::int32_t> held(int gpu) const;

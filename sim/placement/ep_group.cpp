@@ -8,13 +8,17 @@
 namespace bethany {
 namespace {
 
-/// Rows stay in the EP group, on consecutive ranks, that holds every expert once. Padded (DeepSpeed
-/// and Tutel by default): every rank of a group sends and computes the group's largest count for
-/// each expert, so E · C rows (reproduction.md §1). Groups are packed by server: ranks of
-/// nodes_per_server consecutive nodes are inside.
+/// Rows stay in the EP group, on consecutive ranks, that holds every expert once. Padded, as in
+/// DeepSpeed-MoE and by default: every rank of a group sends (`pad_tokens`) and computes
+/// (`pad_compute`) the group's largest count for each expert, so E · C rows (reproduction.md §1).
+/// Groups are packed by server: ranks of nodes_per_server consecutive nodes are inside.
+/// `overlapped`, as Tutel: the all-to-alls of a layer run beside the experts' computation.
 class EpGroup final : public Dispatch {
  public:
-  explicit EpGroup(ObjectReader& options) : padded_(options.boolean("padded", true)) {}
+  explicit EpGroup(ObjectReader& options)
+      : pad_tokens_(options.boolean("pad_tokens", true)),
+        pad_compute_(options.boolean("pad_compute", true)),
+        overlapped_(options.boolean("overlapped", false)) {}
 
   Capabilities capabilities() const override { return {.gives = {}, .needs = {kEpGroups}}; }
 
@@ -28,13 +32,11 @@ class EpGroup final : public Dispatch {
                        &traffic.sent_outside, &traffic.received_outside}) {
       sums->resize(static_cast<std::size_t>(shape.ranks()));
     }
-    traffic.padded = padded_;
+    traffic.padded = pad_tokens_ || pad_compute_;
+    traffic.overlapped = overlapped_;
     for (int first = 0; first < shape.ranks(); first += size) {
-      if (padded_) {
-        exchange_padded(shape, routed, first, size, traffic);
-      } else {
-        exchange(shape, plan, routed, first, size, traffic);
-      }
+      if (!pad_tokens_ || !pad_compute_) exchange(shape, plan, routed, first, size, traffic);
+      pad(shape, routed, first, size, traffic);
     }
     return traffic;
   }
@@ -82,9 +84,10 @@ class EpGroup final : public Dispatch {
     (inside ? traffic.received_inside : traffic.received_outside)[j] += rows;
   }
 
-  /// Every pair of ranks exchanges equally many rows, so a rank's sums need no loop over its peers.
-  static void exchange_padded(const PlacementShape& shape, const RoutedRows& routed, int first,
-                              int size, LayerTraffic& traffic) {
+  /// Padded, every pair of ranks exchanges equally many rows, so a rank's sums need no loop over
+  /// its peers.
+  void pad(const PlacementShape& shape, const RoutedRows& routed, int first, int size,
+           LayerTraffic& traffic) const {
     const std::int64_t rows = routed.largest(first, first + size) * (shape.experts / size);
     const int server = shape.nodes_per_server * shape.gpus_per_node;
     for (int rank = first; rank < first + size; ++rank) {
@@ -92,7 +95,8 @@ class EpGroup final : public Dispatch {
       const int inside = std::min(first + size, server_first + server) -
                          std::max(first, server_first) - 1;  // peers on the own server
       const auto i = static_cast<std::size_t>(rank);
-      traffic.computed[i] = rows * size;
+      if (pad_compute_) traffic.computed[i] = rows * size;
+      if (!pad_tokens_) continue;
       traffic.sent_inside[i] = traffic.received_inside[i] = rows * inside;
       traffic.sent_outside[i] = traffic.received_outside[i] = rows * (size - 1 - inside);
     }
@@ -110,7 +114,9 @@ class EpGroup final : public Dispatch {
     }
   }
 
-  bool padded_;
+  bool pad_tokens_;
+  bool pad_compute_;
+  bool overlapped_;
 };
 
 const bool registered = dispatches().add({

@@ -11,13 +11,6 @@
 namespace bethany {
 namespace {
 
-/// floor(whole · part / sum) for 0 <= part <= sum, sum > 0.
-std::int64_t share(std::int64_t whole, std::int64_t part, std::int64_t sum) {
-  constexpr std::int64_t kSmall = std::int64_t{1} << 31;
-  if (whole < kSmall && part < kSmall) return whole * part / sum;
-  return static_cast<std::int64_t>(static_cast<Int128>(whole) * part / sum);
-}
-
 /// The split of one layer, expert by expert: what its hosts keep, what moves inside each node that
 /// hosts it, and what leaves or enters nodes. A rank's own rows stay with it first; then as many as
 /// possible stay on the node, so that a node never both sends and receives rows of one expert.
@@ -130,8 +123,8 @@ class SplitFlow {
     for (Rank& rank : node_) {
       surplus_upto += rank.surplus;
       residual_upto += rank.residual;
-      rank.sent = share(inside, surplus_upto, surplus) - sent_upto;
-      rank.received = share(inside, residual_upto, residual) - received_upto;
+      rank.sent = floor_share(inside, surplus_upto, surplus) - sent_upto;
+      rank.received = floor_share(inside, residual_upto, residual) - received_upto;
       sent_upto += rank.sent;
       received_upto += rank.received;
       rank.surplus -= rank.sent;

@@ -10,13 +10,6 @@
 namespace bethany {
 namespace {
 
-/// floor(a · b / c) for a, b >= 0, c > 0.
-std::int64_t share(std::int64_t a, std::int64_t b, std::int64_t c) {
-  constexpr std::int64_t kSmall = std::int64_t{1} << 31;
-  if (a < kSmall && b < kSmall) return a * b / c;
-  return static_cast<std::int64_t>(static_cast<Int128>(a) * b / c);
-}
-
 /// Where the odd rows of an expert begin among its replicas; another place for every expert, or the
 /// ranks in front would compute one row more of each.
 std::int64_t odd_rows_start(int expert, std::int64_t replicas) {
@@ -108,7 +101,7 @@ void ReplicaFlow::follow(int expert) {
     }
   } else if (shape_.gpus_per_node == 1) {
     for (auto& host : buffers_.hosts) {
-      host.kept = share(routed_.at(host.rank, expert), host.target, total);
+      host.kept = floor_share(routed_.at(host.rank, expert), host.target, total);
     }
   }
   if (shape_.gpus_per_node == 1 || surplus == 0) return;
@@ -145,7 +138,7 @@ void ReplicaFlow::fill_block(int expert, std::size_t first_host, std::size_t las
     received[g] = buffers_.hosts[h].target - buffers_.hosts[h].kept;
     columns += received[g];
   }
-  const std::int64_t inside = share(rows, columns, surplus);
+  const std::int64_t inside = floor_share(rows, columns, surplus);
   if (inside == 0) {
     buffers_.sent_inside.resize(first);
     buffers_.received_inside.resize(first);
@@ -157,7 +150,7 @@ void ReplicaFlow::fill_block(int expert, std::size_t first_host, std::size_t las
     std::int64_t given = 0;
     for (std::size_t g = 0; g < gpus; ++g) {
       upto += parts[g];
-      const std::int64_t due = share(inside, upto, sum);
+      const std::int64_t due = floor_share(inside, upto, sum);
       parts[g] = due - given;
       given = due;
     }
@@ -167,7 +160,7 @@ void ReplicaFlow::fill_block(int expert, std::size_t first_host, std::size_t las
   if (locality_ == Locality::first) return;  // then no rank has both rows and columns left
   for (std::size_t h = first_host; h < last_host; ++h) {
     const auto g = static_cast<std::size_t>(buffers_.hosts[h].rank - first_rank);
-    const std::int64_t own = share(sent[g], received[g], inside);
+    const std::int64_t own = floor_share(sent[g], received[g], inside);
     buffers_.hosts[h].kept += own;
     sent[g] -= own;
     received[g] -= own;

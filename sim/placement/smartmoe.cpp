@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <numeric>
 
 #include "sim/base/check.h"
 #include "sim/base/object_reader.h"
@@ -52,18 +51,11 @@ class SmartMoe final : public JointPlacement {
     const auto weights = replica_weights(replicas, loads);
     const DeviceRows old(shape, old_rows, weights);
     DeviceRows devices(shape, std::vector<std::int32_t>(old_rows.size(), kVacant), weights);
-    std::vector<std::int32_t> order(replicas.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
-      const Int128 weight_a = devices.weight(a);
-      const Int128 weight_b = devices.weight(b);
-      return weight_a != weight_b ? weight_a > weight_b : a < b;
-    });
     std::vector<std::vector<int>> held(replicas.size());  // GPUs that have a copy, one entry each
     for (int gpu = 0; gpu < old.gpus(); ++gpu) {
       for (const auto e : old.held(gpu)) held[static_cast<std::size_t>(e)].push_back(gpu);
     }
-    for (const std::int32_t expert : order) {
+    for (const std::int32_t expert : devices.heaviest_first()) {
       auto& holders = held[static_cast<std::size_t>(expert)];
       for (std::int32_t i = 0; i < replicas[static_cast<std::size_t>(expert)]; ++i) {
         int gpu = devices.least_loaded([](int) { return true; });

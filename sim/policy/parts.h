@@ -38,10 +38,12 @@ class CheckpointRule {
   virtual CheckpointDue next(const CheckpointView& view) const = 0;
 };
 
-/// What is known when a disruption is answered.
+/// What is known when a disruption is answered. The nodes meant are those that a recovery without a
+/// restart may take: see OnLoss::takes_idle_nodes().
 struct LossView {
-  bool state_complete = false;  // every expert of every layer keeps a live replica
-  int ready_nodes = 0;
+  bool state_complete = false;  // every expert of every layer keeps a replica on one of them
+  int nodes = 0;
+  int minimum_nodes = 1;  // fewer make no training set
 };
 
 /// How a loss of members is answered.
@@ -51,6 +53,8 @@ class OnLoss {
   virtual Capabilities capabilities() const { return {}; }
   /// Whether the policy can ever go on without a restart; joins follow the same way.
   virtual bool recovers_in_place() const = 0;
+  /// Whether a recovery without a restart takes all ready nodes, or only members that survived.
+  virtual bool takes_idle_nodes() const { return true; }
   virtual Recovery decide(const LossView& view) const = 0;
 };
 

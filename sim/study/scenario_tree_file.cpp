@@ -25,6 +25,8 @@ JsonNode parse_value(const std::string& text) {
   }
 }
 
+}  // namespace
+
 void apply_set(JsonNode& tree, const std::string& setting) {
   const std::size_t equals = setting.find('=');
   if (equals == std::string::npos || equals == 0) {
@@ -48,8 +50,6 @@ void apply_set(JsonNode& tree, const std::string& setting) {
   *target = parse_value(setting.substr(equals + 1));
   set_origin(*target, origin);
 }
-
-}  // namespace
 
 JsonNode read_scenario_tree(const std::string& path, const Overrides& overrides) {
   // Files named in a scenario are relative to it; from standard input, to the working directory.

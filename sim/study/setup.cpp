@@ -11,7 +11,7 @@
 #include "sim/base/object_reader.h"
 #include "sim/base/text.h"
 #include "sim/model/readers.h"
-#include "sim/model/routing_load_file.h"
+#include "sim/model/routing_source.h"
 #include "sim/model/trace_file.h"
 #include "traces/import.h"
 #include "traces/replay_options.h"
@@ -47,6 +47,16 @@ Until read_until(ObjectReader& training) {
   reader.finish();
   if (given != 1) training.fail("until", "give one of time, samples and tokens");
   return until;
+}
+
+/// Everything a routing load depends on.
+std::string routing_key(const Setup& setup) {
+  const auto shape = routing_shape(setup.scenario.model);
+  const auto& routing = *setup.effective.find("routing");
+  auto key = fmt::format("{} x {}, top {}: {}", shape.layers, shape.experts, shape.top_k,
+                         to_line(routing));
+  if (routing.find("file") == nullptr) key += fmt::format(", seed {}", setup.scenario.seed);
+  return key;
 }
 
 /// The trace of `"trace": "none"`: all nodes are there from the start and stay.
@@ -142,7 +152,7 @@ void read_policies(ObjectReader& root, Setup& setup) {
 
 }  // namespace
 
-Setup make_setup(const JsonNode& tree) {
+Setup make_setup(const JsonNode& tree, InputCache* cache) {
   Setup setup;
   auto& scenario = setup.scenario;
   ObjectReader root(tree, "", &setup.effective);
@@ -178,8 +188,10 @@ Setup make_setup(const JsonNode& tree) {
   read_replay(trace_reader ? &*trace_reader : nullptr, std::move(raw), setup);
 
   auto routing = root.object("routing");
-  setup.routing = std::make_unique<RoutingLoad>(
-      read_routing_source(routing)->generate(routing_shape(scenario.model), setup.streams));
+  const auto source = read_routing_source(routing);
+  const auto load = [&] { return source->generate(routing_shape(scenario.model), setup.streams); };
+  setup.routing = cache == nullptr ? std::make_shared<const RoutingLoad>(load())
+                                   : cache->routing(routing_key(setup), load);
   auto cost = root.object("cost");
   setup.cost = read_cost(cost, {scenario.model, scenario.training, scenario.cluster});
   read_policies(root, setup);

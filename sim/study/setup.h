@@ -12,6 +12,7 @@
 #include "sim/model/scenario.h"
 #include "sim/model/trace.h"
 #include "sim/policy/policy.h"
+#include "sim/study/input_cache.h"
 
 namespace bethany {
 
@@ -34,11 +35,11 @@ struct NamedPolicy {
 struct Setup {
   Scenario scenario;
   std::unique_ptr<Trace> trace;  // replay options applied
-  std::unique_ptr<RoutingLoad> routing;
+  std::shared_ptr<const RoutingLoad> routing;
   Cost cost;
   RngStreams streams{0, 0};
   TraceStamp trace_stamp;
-  JsonNode policies;  // the scenario's, an object; may be empty
+  JsonNode policies;                  // the scenario's, an object; may be empty
   std::vector<std::string> warnings;  // what was let through on request
   /// The effective scenario: complete, and again a valid scenario with the same results.
   JsonNode effective;
@@ -54,8 +55,13 @@ struct Overrides {
 /// Throws InputError naming file, line, path and the nearest known key.
 JsonNode read_scenario_tree(const std::string& path, const Overrides& overrides);
 
-/// Resolves a scenario: every key is read and every file it names. Throws InputError.
-Setup make_setup(const JsonNode& tree);
+/// Lays "KEY.KEY=VALUE" over a scenario: VALUE is read as JSON, or else taken as text. Throws
+/// InputError when it is malformed.
+void apply_set(JsonNode& tree, const std::string& setting);
+
+/// Resolves a scenario: every key is read and every file it names. Inputs that other scenarios read
+/// before are taken from `cache`, when there is one. Throws InputError.
+Setup make_setup(const JsonNode& tree, InputCache* cache = nullptr);
 
 /// The policies to run: `names` as typed, or when empty the scenario's, or when it has none
 /// lazarus and ds. Throws InputError on unknown names.

@@ -42,7 +42,32 @@ void Job::handle(const Decide&) {
 // ---------------------------------------------------------------------------------------------
 // Starts, recoveries, joins.
 
-/// A start, or the recovery of a disruption, with all ready nodes; or the job waits.
+/// Makes the nodes that a change goes on with the members: all ready nodes or only those that are
+/// members already, as far as a plan can use them.
+void Job::take_nodes(const Taking& taking) {
+  if (taking.idle_too) roster_.take_all_ready();
+  const int usable = planner_.usable_nodes(roster_.members());
+  if (usable == roster_.members()) return;
+  const auto members = roster_.member_list();
+  if (!taking.keeps_state) {
+    roster_.release(std::span(members).subspan(static_cast<std::size_t>(usable)));
+    return;
+  }
+  const auto kept = machines_to_keep(
+      {.plan = current_.plan.get(), .place_of = roster_.places_of(members)}, usable);
+  std::vector<NodeId> released;
+  auto next = kept.begin();
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (next != kept.end() && static_cast<std::size_t>(*next) == i) {
+      ++next;
+    } else {
+      released.push_back(members[i]);
+    }
+  }
+  roster_.release(released);
+}
+
+/// A start, or the recovery of a disruption, with all ready nodes but the spares; or the job waits.
 void Job::try_to_begin(SimTime now) {
   // A slow node is better than none.
   const int all = roster_.ready() + roster_.spares();
@@ -62,7 +87,7 @@ void Job::try_to_begin(SimTime now) {
 }
 
 void Job::begin_first_start() {
-  roster_.take_all_ready(planner_.usable_nodes(roster_.ready()));
+  take_nodes({.keeps_state = false});
   if (!configure(false)) return;
   state_ = State::starting;
   begin_change(PlanCause::start, input_.scenario.training.warm_start ? std::vector<PlannedStage>{}
@@ -70,16 +95,22 @@ void Job::begin_first_start() {
 }
 
 void Job::begin_recovery(SimTime now) {
+  const OnLoss& on_loss = *input_.policy.on_loss;
+  const bool idle_too = on_loss.takes_idle_nodes();
   bool complete = false;
   if (current_.plan) {
     Holdings holdings{.plan = current_.plan.get(), .place_of = {}};
-    holdings.place_of = roster_.places_of(current_.machine_of_place);
+    holdings.place_of =
+        roster_.places_of(idle_too ? current_.machine_of_place : roster_.member_list());
+    for (const int place : roster_.places_of_spares()) holdings.place_of.push_back(place);
     complete = state_is_complete(holdings);
   }
-  const auto recovery =
-      input_.policy.on_loss->decide({.state_complete = complete, .ready_nodes = roster_.ready()});
-  roster_.take_all_ready(planner_.usable_nodes(roster_.ready()));
-  if (recovery == Recovery::restart) {
+  const auto recovery = on_loss.decide({.state_complete = complete,
+                                        .nodes = idle_too ? roster_.ready() : roster_.members(),
+                                        .minimum_nodes = planner_.minimum_nodes()});
+  const bool restarts = recovery == Recovery::restart;
+  take_nodes({.keeps_state = !restarts, .idle_too = restarts || idle_too});
+  if (restarts) {
     const std::int64_t from_step = books_.committed();
     const auto undone = books_.roll_back();
     if (undone.steps > 0) {
@@ -91,7 +122,7 @@ void Job::begin_recovery(SimTime now) {
                             .node_ns = undone.node_ns});
     }
   }
-  if (!configure(recovery == Recovery::in_place)) return;
+  if (!configure(!restarts)) return;
   if (disruption_open_) {
     sink_.take(RecoveryDecided{.time = now,
                                .disruption = disruptions_++,
@@ -102,10 +133,11 @@ void Job::begin_recovery(SimTime now) {
     disruption_open_ = false;
   }
   state_ = State::changing;
-  if (recovery == Recovery::in_place) {
-    begin_change(PlanCause::in_place, reconfiguration_stages({}));
-  } else {
+  if (restarts) {
     begin_change(PlanCause::restart, restart_stages(false));
+  } else {
+    begin_change(recovery == Recovery::regroup ? PlanCause::regroup : PlanCause::in_place,
+                 reconfiguration_stages({}));
   }
 }
 
@@ -113,7 +145,7 @@ void Job::begin_recovery(SimTime now) {
 void Job::begin_join(bool by_restart) {
   const auto cause = leaving_.empty() ? PlanCause::join : PlanCause::evict;
   roster_.release(leaving_);
-  roster_.take_all_ready(planner_.usable_nodes(roster_.ready()));
+  take_nodes({.keeps_state = !by_restart});
   if (!configure(!by_restart)) return;
   state_ = State::changing;
   begin_change(cause, by_restart ? restart_stages(false) : reconfiguration_stages(Blocked::join));

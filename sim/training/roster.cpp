@@ -81,7 +81,7 @@ void Roster::leave_members(NodeId node) {
   idle_set(node).insert(node);
 }
 
-void Roster::take_all_ready(int usable) {
+void Roster::take_all_ready() {
   ++stamp_;
   std::vector<NodeId> taken;
   pool_.for_each([&](NodeId node) { taken.push_back(node); });
@@ -90,7 +90,6 @@ void Roster::take_all_ready(int usable) {
     members_.insert(node);
     nodes_[node.index()].member_since = stamp_;
   }
-  while (members_.size() > usable) leave_members(members_.last());
 }
 
 void Roster::release(std::span<const NodeId> members) {

@@ -45,8 +45,8 @@ class Roster {
   /// Spares are as wanted as other ready nodes, until they were members again.
   void recall_spares();
 
-  /// Makes the `usable` ready nodes with the lowest ids the members.
-  void take_all_ready(int usable);
+  /// Makes all ready nodes members.
+  void take_all_ready();
   /// These members no longer take part; they stay ready.
   void release(std::span<const NodeId> members);
   /// Nobody is a member any more.

@@ -3,6 +3,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/process.h"
+#include "tests/support/refused.h"
 
 namespace bethany::test {
 namespace {
@@ -29,19 +30,6 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   const auto place = text.find(from);
   REQUIRE(place != std::string::npos);
   return text.replace(place, from.size(), to);
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-/// One line on stderr, nothing on stdout, and the exit code.
-void check_refused(const ProcessResult& result, int exit_code, const std::string& part) {
-  INFO(result.err);
-  CHECK(result.exit_code == exit_code);
-  CHECK(result.out.empty());
-  CHECK(contains(result.err, part));
-  CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
 }
 
 TEST_CASE("replay and compare print data on stdout and nothing else there") {

@@ -3,13 +3,10 @@
 #include "sim/base/json.h"
 #include "tests/support/catch.h"
 #include "tests/support/process.h"
+#include "tests/support/refused.h"
 
 namespace bethany::test {
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 ProcessResult place(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "place");
@@ -22,14 +19,6 @@ ProcessResult ten_nodes(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), argument);
   }
   return place(std::move(arguments));
-}
-
-void check_refused(const ProcessResult& result, int exit_code, const std::string& part) {
-  INFO(result.err);
-  CHECK(result.exit_code == exit_code);
-  CHECK(result.out.empty());
-  CHECK(contains(result.err, part));
-  CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
 }
 
 TEST_CASE("wrong input of place is one line: 2 malformed, 3 wrong, 4 no plan") {

@@ -205,6 +205,11 @@ JobCase random_job(std::uint64_t seed, std::uint64_t number) {
   if (job.preset == "lazarus" && dice.chance(25)) {
     job.placement = dice.one_of<std::string>({"repair", "smartmoe", "domain-spread", "mro+"});
   }
+  if (job.preset == "ds" && dice.chance(60)) {
+    job.preset = "ds-ft";
+    job.on_loss = dice.one_of<std::string>({"regroup", "regroup", R"({"kind": "regroup",
+        "reuse_idle": true})"});
+  }
   if (dice.chance(30)) {
     for (int n = job.nodes + 4; n > 0; --n) job.domains.push_back(dice.small(-1, 2));
   }

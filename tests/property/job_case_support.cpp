@@ -169,7 +169,9 @@ std::string policy_text(const JobCase& job) {
   add("layer_order", "\"" + job.layer_order + "\"");
   add("binding", "\"" + job.binding + "\"");
   if (!job.placement.empty()) add("placement", "\"" + job.placement + "\"");
-  if (!job.on_loss.empty()) add("on_loss", "\"" + job.on_loss + "\"");
+  if (!job.on_loss.empty()) {
+    add("on_loss", job.on_loss.front() == '{' ? job.on_loss : "\"" + job.on_loss + "\"");
+  }
   if (job.minimum_nodes) add("minimum_nodes", std::to_string(*job.minimum_nodes));
   if (job.checkpoint_steps) {
     add("checkpoint", with("steps", "every", std::to_string(*job.checkpoint_steps)));

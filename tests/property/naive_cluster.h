@@ -32,6 +32,8 @@ class NaiveCluster {
   NodeSet ready() const;
   /// Of a machine that is there: 1 is full speed.
   double speed(NodeId node) const;
+  /// Of the slowest of these, 1 of none.
+  double slowest_of(const NodeSet& nodes) const;
   /// Machines that are there and have been too slow, by the rule, for as long as it has patience.
   NodeSet overdue() const;
   int alive() const { return static_cast<int>(ready_at_.size()); }

@@ -84,6 +84,12 @@ double NaiveCluster::speed(NodeId node) const {
   return slow == speeds_.end() ? 1 : slow->second;
 }
 
+double NaiveCluster::slowest_of(const NodeSet& nodes) const {
+  double slowest = 1;
+  for (const NodeId node : nodes) slowest = std::min(slowest, speed(node));
+  return slowest;
+}
+
 NodeSet NaiveCluster::overdue() const {
   NodeSet nodes;
   for (const auto& [node, since] : too_slow_since_) {

@@ -51,7 +51,6 @@ class NaiveJob {
   void detection_over();
   void first_start();
   void recover();
-  void recover_in_place();
   void reconfigure(PlanCause cause, const NodeSet& members, const std::array<Blocked, 3>& buckets);
   void restart();
   void step_boundary();
@@ -68,7 +67,6 @@ class NaiveJob {
   bool enough_nodes();
   NodeSet training_set() const;
   NodeSet members_to_go() const;
-  double slowest_of(const NodeSet& nodes) const;
   int ready_outside() const;
   std::int64_t committed() const { return static_cast<std::int64_t>(steps_.size()); }
   int member_count() const { return static_cast<int>(members_.size()); }
@@ -321,23 +319,24 @@ void NaiveJob::first_start() {
 }
 
 void NaiveJob::recover() {
+  // Whom a recovery without a restart may take.
+  const NodeSet takes = in_.policy.on_loss->takes_idle_nodes() ? wanted() : NodeSet(members_);
+  NodeSet holders = takes;  // and whoever else may send what it holds
+  for (const NodeId node : held_back()) holders.insert(node);
   LossView view;
-  view.state_complete = state_.complete_state();
-  view.ready_nodes = ready_count();
+  view.state_complete = state_.complete_state(holders);
+  view.nodes = static_cast<int>(takes.size());
+  view.minimum_nodes = minimum_;
   NaiveDisruption& disruption = result_.disruptions.back();
   disruption.kind = in_.policy.on_loss->decide(view);
   tell(fmt::format("{} decided, lost {}", name_of(disruption.kind), disruption.lost));
   if (disruption.kind == Recovery::restart) {
     restart();
-  } else {
-    recover_in_place();
+    return;
   }
-}
-
-void NaiveJob::recover_in_place() {
-  BETHANY_CHECK(result_.disruptions.back().kind == Recovery::in_place,
-                "the reference does not know this recovery");
-  reconfigure(PlanCause::in_place, training_set(),
+  const bool regroups = disruption.kind == Recovery::regroup;
+  reconfigure(regroups ? PlanCause::regroup : PlanCause::in_place,
+              state_.survivors_of(takes, usable(static_cast<int>(takes.size()))),
               {Blocked::planning, Blocked::communicator, Blocked::transfer});
 }
 
@@ -407,22 +406,24 @@ NodeSet NaiveJob::members_to_go() const {
   std::stable_sort(line.begin(), line.end(),
                    [this](NodeId a, NodeId b) { return cluster_.speed(a) < cluster_.speed(b); });
   NodeSet left = wanted();
-  std::vector<Team> teams = {{usable(static_cast<int>(left.size())), slowest_of(left)}};
+  std::vector<Team> teams = {{usable(static_cast<int>(left.size())), cluster_.slowest_of(left)}};
   for (const NodeId node : line) {
     left.erase(node);
     const int count = static_cast<int>(left.size());
     if (count < minimum_) break;
-    teams.push_back({usable(count), slowest_of(left)});
+    teams.push_back({usable(count), cluster_.slowest_of(left)});
   }
   const std::size_t number = in_.policy.straggler->dismiss(teams);
   return {line.begin(), line.begin() + static_cast<std::ptrdiff_t>(number)};
 }
 
 void NaiveJob::change_members(PlanCause cause) {
-  const NodeSet members = training_set();
+  const bool in_place = in_.policy.on_loss->recovers_in_place();
+  const NodeSet members =
+      in_place ? state_.survivors_of(wanted(), usable(ready_count())) : training_set();
   const int n = static_cast<int>(members.size());
   tell(fmt::format("{}, now {} nodes", name_of(cause), n));
-  if (in_.policy.on_loss->recovers_in_place()) {
+  if (in_place) {
     reconfigure(cause, members, {Blocked::join, Blocked::join, Blocked::join});
   } else {
     begin(state_.plan_for(cause, members, StateFrom::storage, committed()), members,
@@ -448,7 +449,7 @@ bool NaiveJob::rebalance() {
 
 void NaiveJob::begin_step() {
   doing_ = Doing::stepping;
-  busy_until_ = now_ + naive_step_time(in_, member_count(), slowest_of(members_));
+  busy_until_ = now_ + naive_step_time(in_, member_count(), cluster_.slowest_of(members_));
 }
 
 void NaiveJob::begin(NaiveTarget target, const NodeSet& members,
@@ -457,7 +458,11 @@ void NaiveJob::begin(NaiveTarget target, const NodeSet& members,
   members_ = members;
   spares_count_ = false;
   target_ = std::move(target);
-  if (target_.cause != PlanCause::rebalance) {  // all candidates are taken
+  // Rule 8: what takes all candidates ends their gathering; a regroup takes none.
+  const bool takes_none =
+      target_.cause == PlanCause::rebalance ||
+      (target_.cause == PlanCause::regroup && !in_.policy.on_loss->takes_idle_nodes());
+  if (!takes_none) {
     gather_end_.reset();
     gather_over_ = false;
   }
@@ -509,12 +514,6 @@ bool NaiveJob::enough_nodes() {
   if (ready_count() >= minimum_) return true;
   spares_count_ = static_cast<int>(cluster_.ready().size()) >= minimum_;
   return spares_count_;
-}
-
-double NaiveJob::slowest_of(const NodeSet& nodes) const {
-  double slowest = 1;
-  for (const NodeId node : nodes) slowest = std::min(slowest, cluster_.speed(node));
-  return slowest;
 }
 
 /// Whom a start, recovery, restart or join takes: of the wanted nodes the lowest ids.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct NaiveTarget {
   std::vector<NodeId> machine_of_place;
   TransferSummary transfer;
 };
+
+/// The (layer, expert) pairs that a node holds.
+using NaiveContent = std::set<std::pair<int, int>>;
 
 /// Where a plan's state comes from.
 enum class StateFrom { members, storage };
@@ -50,8 +54,13 @@ class NaiveState {
   bool ever_completed() const { return ever_completed_; }
   /// Nodes of the last completed configuration that were lost since.
   int lost() const { return static_cast<int>(lost_.size()); }
-  /// Whether every expert of every layer is held by a live node.
-  bool complete_state() const;
+  /// Whether every expert of every layer is held by one of these live nodes.
+  bool complete_state(const NodeSet& nodes) const;
+  /// Whom a change that keeps state takes if it takes so many of these nodes: in turns one of each
+  /// different content, while they last, then those that hold nothing.
+  NodeSet survivors_of(const NodeSet& nodes, int count) const;
+  /// What a live node holds.
+  NaiveContent content_of(NodeId node) const;
 
  private:
   /// Whether the allocation (if asked for) or the placement gives that capability.

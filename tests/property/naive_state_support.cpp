@@ -137,12 +137,41 @@ void NaiveState::lose(NodeId node) {
   for (auto& [expert, nodes] : holders_) nodes.erase(node);
 }
 
-bool NaiveState::complete_state() const {
+NaiveContent NaiveState::content_of(NodeId node) const {
+  NaiveContent content;
+  for (const auto& [expert, nodes] : holders_) {
+    if (nodes.count(node) != 0) content.insert(expert);
+  }
+  return content;
+}
+
+NodeSet NaiveState::survivors_of(const NodeSet& nodes, int count) const {
+  NodeSet chosen;
+  while (static_cast<int>(chosen.size()) < count) {
+    std::set<NaiveContent> seen;
+    for (const NodeId node : nodes) {
+      const NaiveContent content = content_of(node);
+      if (chosen.count(node) != 0 || content.empty() || !seen.insert(content).second) continue;
+      if (static_cast<int>(chosen.size()) < count) chosen.insert(node);
+    }
+    if (!seen.empty()) continue;
+    for (const NodeId node : nodes) {
+      if (static_cast<int>(chosen.size()) < count) chosen.insert(node);
+    }
+  }
+  return chosen;
+}
+
+bool NaiveState::complete_state(const NodeSet& nodes) const {
   const MoeModel& model = in_.scenario.model;
   for (int layer = 0; layer < model.moe_layers; ++layer) {
     for (int expert = 0; expert < model.experts; ++expert) {
-      const auto holders = holders_.find({layer, expert});
-      if (holders == holders_.end() || holders->second.empty()) return false;
+      bool held = false;
+      for (const NodeId node : nodes) {
+        const auto holders = holders_.find({layer, expert});
+        held = held || (holders != holders_.end() && holders->second.count(node) != 0);
+      }
+      if (!held) return false;
     }
   }
   return true;

@@ -221,7 +221,7 @@ TEST_CASE("importers are total: damaged input is read or refused, never more") {
 
 TEST_CASE("every importer and generator is registered with a summary") {
   CHECK(trace_importers().names() == std::vector<std::string>{"event-csv", "log-csv"});
-  CHECK(trace_generators().names() == std::vector<std::string>{"poisson", "spot"});
+  CHECK(trace_generators().names() == std::vector<std::string>{"interval", "poisson", "spot"});
   for (const auto& entry : trace_importers().entries()) CHECK(!entry.summary.empty());
   for (const auto& entry : trace_generators().entries()) CHECK(!entry.summary.empty());
 }

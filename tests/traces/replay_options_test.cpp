@@ -41,20 +41,23 @@ TEST_CASE("replay options have the contract's defaults") {
 
 TEST_CASE("replay options are read and written back") {
   JsonNode effective;
-  const auto options =
-      read(R"({"from":"90min","cap":{"rule":"hot-surplus","order":"name","seed":3},)"
-           R"("coalesce":"2min","at_end":"repeat"})",
-           {10, 7, false}, &effective);
+  const auto options = read(R"({"from":"90min","keep":{"every":3,"first":2},)"
+                            R"("cap":{"rule":"hot-surplus","order":"name","seed":3},)"
+                            R"("coalesce":"2min","at_end":"repeat"})",
+                            {10, 7, false}, &effective);
   CHECK(options.from == std::chrono::minutes(90));
   CHECK(options.coalesce == std::chrono::minutes(2));
   CHECK(options.rule == CapRule::hot_surplus);
   CHECK(options.order == CapOrder::name);
   CHECK(options.cap_seed == 3);
   CHECK(options.at_end == AtEnd::repeat);
-  CHECK(to_line(effective) ==
-        R"({"from":"90min","cap":{"rule":"hot-surplus","order":"name","seed":3},)"
-        R"("coalesce":"2min","at_end":"repeat"})");
-  CHECK(cap_in_words(options) == "hot-surplus of 10 nodes, name order");
+  CHECK(to_line(effective) == R"({"from":"90min","keep":{"every":3,"first":2},)"
+                              R"("cap":{"rule":"hot-surplus","order":"name","seed":3},)"
+                              R"("coalesce":"2min","at_end":"repeat"})");
+  CHECK(options.keep_every == 3);
+  CHECK(options.keep_first == 2);
+  CHECK(cap_in_words(options) ==
+        "machines 2, 5, … of the trace; hot-surplus of 10 nodes, name order");
   CHECK(cap_in_words(read("{}")) == "members of 10 nodes, random order, seed 7");
 }
 
@@ -66,4 +69,5 @@ TEST_CASE("replay options refuse what they do not know") {
   CHECK(complaint(R"({"at_end":"loop"})").find("unknown value 'loop'") != std::string::npos);
   CHECK(complaint(R"({"cap":{"seed":-1}})") != "");
   CHECK(complaint(R"({"from":-1})") != "");
+  CHECK(complaint(R"({"keep":{"every":2,"first":3}})").find("outside 1..2") != std::string::npos);
 }

@@ -198,6 +198,17 @@ TEST_CASE("coalesce: a burst of losses happens at its first") {
         "0 join a b; 5 lost a b; 8 join b; 9 slow b");
 }
 
+TEST_CASE("keep: every other machine, as if the others had never been there") {
+  const auto trace = trace_of({"0 join a b c", "10 lost a b", "20 join d e", "30 lost c d"}, 40);
+  ReplayOptions options;
+  options.keep_every = 2;
+  CHECK(in_words(apply(trace, options, RngStreams(1, 0))).find("10 lost a; 20 join e; 30 lost c") !=
+        std::string::npos);
+  options.keep_first = 2;
+  CHECK(in_words(apply(trace, options, RngStreams(1, 0))) ==
+        "0 join b; 10 lost b; 20 join d; 30 lost d");
+}
+
 TEST_CASE("without a cap nothing but the netting changes a trace") {
   const auto rows = std::vector<std::string>{"0 join a b", "10 join c",   "10 lost c",  "10 slow a",
                                              "20 slow a",  "30 normal a", "40 notice b"};

@@ -216,6 +216,39 @@ TEST_CASE("a slow rank stretches its computation, not the communication") {
   }
 }
 
+TEST_CASE("of an overlapped layer the longer of exchange and computation counts") {
+  TestCost cost;
+  const auto timer = cost.make(R"({"count_exchange": {"latency": "0s"},
+      "all_to_all": {"latency": "1ms"}, "expert": {"per_layer": "2ms"}})");
+  const auto plan = same_layers(12, 12, 6, {{0, 1, 2, 3, 4, 5}, {6, 7, 8, 9, 10, 11}});
+  const auto step = [&](std::int64_t computed, bool overlapped) {
+    std::vector<LayerTraffic> layers(12, even_traffic(2, computed, 0, 1000));
+    for (auto& layer : layers) layer.overlapped = overlapped;
+    return timer.timer->step({.nodes = 2,
+                              .ranks = 2,
+                              .accumulation = 3,
+                              .tokens_per_rank = 4096,
+                              .plan = &plan,
+                              .layers = layers});
+  };
+  // 4 (1 ms + 1000 rows x 2048 B / 5.5 GB/s) = 5.49 ms a layer beside 3 x 16 d^2 FLOP a row at
+  // 35.5 TFLOP/s: 1.42 us a row.
+  const double exchange = 4 * (1e-3 + 1000 * 2048 / 5.5e9);
+  const double row = 3 * 16.0 * 1024 * 1024 / 35.5e12;
+  const double constant = 12 * 3 * 2e-3;
+  for (const std::int64_t rows : {0, 1000, 3000, 5000, 40000}) {
+    const auto plain = step(rows, false);
+    const auto overlapped = step(rows, true);
+    const double compute = row * static_cast<double>(rows);
+    const double longer = std::max(exchange, compute);
+    const auto both = term(overlapped, "expert") + term(overlapped, "all_to_all");
+    CHECK(to_seconds(both) == Approx(constant + 36 * longer).epsilon(1e-9));
+    CHECK(term(overlapped, "expert") == term(plain, "expert"));
+    CHECK(to_seconds(plain.total - overlapped.total) ==
+          Approx(36 * std::min(exchange, compute)).epsilon(1e-9));
+  }
+}
+
 TEST_CASE("a single rank exchanges nothing") {
   const auto step = step_of(TestCost().make("{}"), same_layers(12, 12, 12, {experts_from(0, 12)}),
                             even_traffic(1, 4096, 0, 0));

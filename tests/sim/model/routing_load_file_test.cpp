@@ -7,6 +7,7 @@
 
 #include "sim/base/error.h"
 #include "sim/base/files.h"
+#include "sim/model/routing_source.h"
 #include "tests/support/catch.h"
 
 namespace bethany {

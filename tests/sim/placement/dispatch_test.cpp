@@ -245,8 +245,36 @@ TEST_CASE("padded EP: every rank sends and computes E times the largest count") 
   CHECK(max_over_mean(traffic) == 1.0);
 }
 
+TEST_CASE("EP pads what it exchanges and what it computes one without the other") {
+  const auto shape = naive::shape(4, 6, 6);
+  auto rng = RngStreams(1, 0).stream("test");
+  const auto placed = naive::part(placements(), "ep-groups")->place(shape, Counts(6, 2), {}, rng);
+  const LayerPlan plan{.replicas = Counts(6, 2),
+                       .expert_of_slot = std::get<std::vector<std::int32_t>>(placed)};
+  const Rows rows = {60, 90, 30, 60};
+  const Loads loads = {1, 2, 3, 4, 5, 15};
+  const auto traffic = [&](const std::string& options) {
+    return naive::part(dispatches(), "ep-group", options)->dispatch(shape, plan, rows, loads);
+  };
+  const auto both = traffic("{}");
+  const auto none = traffic(R"({"pad_tokens": false, "pad_compute": false})");
+  const auto exchanged = traffic(R"({"pad_compute": false})");
+  const auto computed = traffic(R"({"pad_tokens": false, "overlapped": true})");
+  CHECK(exchanged.computed == none.computed);
+  CHECK(exchanged.sent_outside == both.sent_outside);
+  CHECK(exchanged.received_outside == both.received_outside);
+  CHECK(computed.computed == both.computed);
+  CHECK(computed.sent_outside == none.sent_outside);
+  CHECK(computed.received_outside == none.received_outside);
+  CHECK(none.computed != both.computed);
+  CHECK(none.sent_outside != both.sent_outside);
+  CHECK(computed.overlapped);
+  CHECK_FALSE(both.overlapped);
+}
+
 TEST_CASE("unpadded EP computes the real counts, and the summary is the matrix summed") {
-  const auto dispatch = naive::part(dispatches(), "ep-group", R"({"padded": false})");
+  const auto dispatch =
+      naive::part(dispatches(), "ep-group", R"({"pad_tokens": false, "pad_compute": false})");
   const auto placement = naive::part(placements(), "ep-groups");
   CHECK(rc::check([&] {
     auto shape = naive::shape(4, 6, 6, *rc::gen::element(1, 2));

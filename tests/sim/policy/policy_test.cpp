@@ -40,6 +40,13 @@ TEST_CASE("presets are the rows of the design") {
   CHECK(ds.find(R"("allocation":)") != std::string::npos);
   CHECK(ds.find(R"("kind":"steps","every":50)") != std::string::npos);
   CHECK(ds.find(R"("rebalance":"never")") != std::string::npos);
+  const auto ds_ft = effective_of("ds-ft");
+  CHECK(ds_ft.find(R"("on_loss":{"kind":"regroup","reuse_idle":false})") != std::string::npos);
+  CHECK(ds_ft.find(R"("membership":"at-restart")") != std::string::npos);
+  const auto tutel = effective_of("tutel");
+  CHECK(tutel.find(R"("overlapped":true)") != std::string::npos);
+  CHECK(tutel.find(R"("on_loss":"restart")") != std::string::npos);
+  CHECK(effective_of("tutel-ft").find(R"("kind":"regroup")") != std::string::npos);
 }
 
 TEST_CASE("the command line overrides parts and their options") {
@@ -65,7 +72,8 @@ TEST_CASE("a name of the scenario is a policy too, and may be refined") {
 }
 
 TEST_CASE("the effective policy is read back the same") {
-  for (const auto* text : {"lazarus", "ds", "lazarus:on_loss=restart:checkpoint=none", "ideal"}) {
+  for (const auto* text : {"lazarus", "ds", "ds-ft:on_loss.reuse_idle=true", "tutel",
+                           "lazarus:on_loss=restart:checkpoint=none", "ideal"}) {
     const auto once = effective_of(text);
     JsonNode again;
     read_policy(parse_json(once, "f"), "", "x", &again);
@@ -80,6 +88,7 @@ TEST_CASE("wrong policies are refused with the reason") {
   CHECK(complaint("lazarus:placement").find("not KEY=VALUE") != std::string::npos);
   CHECK(complaint("lazarus:checkpoint.evry=3").find("'every'") != std::string::npos);
   CHECK(complaint("ds:on_loss=in-place").find("needs 'any-node-count'") != std::string::npos);
+  CHECK(complaint("lazarus:on_loss=regroup").find("needs 'ep-groups'") != std::string::npos);
   CHECK(complaint("ds:placement=mro").find("do not fit together") != std::string::npos);
   CHECK(complaint("lazarus:dispatch=ep-group").find("do not fit together") != std::string::npos);
 }

@@ -1,0 +1,136 @@
+// DS(FT): recovery by regrouping whole EP groups (DESIGN §4.5 rules 5 and 8). Two experts with one
+// slot a node make EP groups of two nodes: places 0, 2, … hold expert 0, places 1, 3, … expert 1.
+#include <algorithm>
+
+#include "tests/sim/training/job_support.h"
+#include "tests/support/catch.h"
+
+namespace bethany {
+namespace {
+
+SmallJob regrouping(const std::string& on_loss = R"("regroup")") {
+  SmallJob job;
+  job.slots = 1;
+  job.policy = R"({"preset": "ds-ft", "checkpoint": "none", "on_loss": )" + on_loss + "}";
+  job.cost = R"({"model": "fixed", "step": "3s", "detection": "2s", "planning": "1s",
+                 "communicator": "1s", "transfer": "1s", "process_start": "5s",
+                 "group_init": "1s", "load": "1s"})";
+  return job;
+}
+
+std::vector<ConfigurationCompleted> configurations(const Collected& run) {
+  std::vector<ConfigurationCompleted> found;
+  for (const auto& event : run.events) {
+    if (const auto* fact = std::get_if<ConfigurationCompleted>(&event)) found.push_back(*fact);
+  }
+  return found;
+}
+
+/// The machines of a configuration as letters: node 0 is a.
+std::string letters(const ConfigurationCompleted& configuration) {
+  std::string text;
+  for (const NodeId node : configuration.machine_of_place) {
+    text += static_cast<char>('a' + node.value);
+  }
+  std::sort(text.begin(), text.end());
+  return text;
+}
+
+TEST_CASE("rule 5: survivors that hold every expert regroup, one of each content, and go on") {
+  auto job = regrouping();
+  job.nodes = 4;
+  job.trace = "0 join a b c d; 5 lost c";  // b and d hold expert 1, a alone expert 0
+  job.until_time = "20s";
+  const auto run = job.run();
+  REQUIRE(run.disruptions.size() == 1);
+  CHECK(run.disruptions[0].recovery == Recovery::regroup);
+  CHECK(run.disruptions[0].nodes == 2);
+  CHECK(run.disruptions[0].state_complete);
+  const auto made = configurations(run);
+  REQUIRE(made.size() == 2);
+  CHECK(made[1].cause == PlanCause::regroup);
+  CHECK(letters(made[1]) == "ab");
+  CHECK(made[1].transfer.experts_moved == 0);
+  CHECK(made[1].time == at(std::chrono::seconds(5 + 2 + 3)));
+  CHECK(run.steps_discarded == 0);
+  // 3 s in flight are lost; d fills no group from 7 s on.
+  CHECK(to_text(unavailable(run, Unavailable::stranded)) == to_text(node_s(20 - 7)));
+  CHECK(run.end.steps_committed == 1 + 3);
+}
+
+TEST_CASE("rule 5: a regroup leaves idle nodes alone, with reuse_idle it takes them") {
+  // After the first loss b, c, d, e go on and f is idle; after the second b, d, e hold everything.
+  const std::string trace = "0 join a b c d e f; 5 lost a; 20 lost c";
+  for (const bool reuse : {false, true}) {
+    auto job = regrouping(reuse ? R"({"kind": "regroup", "reuse_idle": true})" : R"("regroup")");
+    job.nodes = 6;
+    job.trace = trace;
+    job.until_time = "40s";
+    const auto run = job.run();
+    REQUIRE(run.disruptions.size() == 2);
+    CHECK(run.disruptions[0].recovery == Recovery::regroup);
+    CHECK(run.disruptions[1].recovery == Recovery::regroup);
+    const auto made = configurations(run);
+    REQUIRE(made.size() == 3);
+    CHECK(letters(made[1]) == "bcde");
+    CHECK(letters(made[2]) == (reuse ? "bdef" : "be"));
+    CHECK(made[2].transfer.experts_moved == (reuse ? 1 : 0));
+    CHECK(made[2].transfer.dense_copies == (reuse ? 1 : 0));
+  }
+}
+
+TEST_CASE("rule 5: with a share of the experts lost, all ready nodes restart, idle ones too") {
+  auto job = regrouping();
+  job.nodes = 4;
+  job.trace = "0 join a b c d; 5 lost c; 20 lost a";  // then b holds expert 1, d nothing
+  job.until_time = "60s";
+  const auto run = job.run();
+  REQUIRE(run.disruptions.size() == 2);
+  CHECK(run.disruptions[1].recovery == Recovery::restart);
+  CHECK_FALSE(run.disruptions[1].state_complete);
+  const auto made = configurations(run);
+  CHECK(letters(made.back()) == "bd");
+  CHECK(made.back().cause == PlanCause::restart);
+  CHECK(run.steps_discarded > 0);
+}
+
+TEST_CASE("rule 5: fewer survivors than minimum_nodes restart with the idle ones") {
+  auto job = regrouping();
+  job.policy = R"({"preset": "ds-ft", "checkpoint": "none", "minimum_nodes": 4})";
+  job.nodes = 6;
+  job.trace = "0 join a b c d e f; 5 lost a; 20 lost c";
+  job.until_time = "60s";
+  const auto run = job.run();
+  REQUIRE(run.disruptions.size() == 2);
+  CHECK(run.disruptions[0].recovery == Recovery::regroup);
+  CHECK(run.disruptions[1].recovery == Recovery::restart);
+  CHECK(letters(configurations(run).back()) == "bdef");
+}
+
+TEST_CASE("rule 8: a join in place never sends away a node that holds state") {
+  auto job = regrouping();
+  job.policy = R"({"preset": "ds-ft", "checkpoint": "none", "membership": "eager"})";
+  job.nodes = 5;
+  // d and e restart alone; a, b and c come back, and there is room for two of them.
+  job.trace = "0 join a b c d e; 5 lost a b c; 30 join a b c";
+  job.until_time = "60s";
+  const auto made = configurations(job.run());
+  REQUIRE(made.size() == 3);
+  CHECK(letters(made[1]) == "de");
+  CHECK(made[2].cause == PlanCause::join);
+  CHECK(letters(made[2]) == "abde");
+}
+
+TEST_CASE("rule 8: a regrouping policy that admits nobody keeps its size until it restarts") {
+  auto job = regrouping();
+  job.nodes = 4;
+  job.trace = "0 join a b c d; 5 lost c; 12 join c";
+  job.until_time = "40s";
+  const auto run = job.run();
+  CHECK(configurations(run).size() == 2);
+  // From 12 s on c and d could make a group: they wait.
+  CHECK(to_text(unavailable(run, Unavailable::waiting)) == to_text(node_s(2 * (40 - 12))));
+}
+
+}  // namespace
+}  // namespace bethany
