@@ -83,8 +83,8 @@ class NoticeRule {
 
 /// A training set as a straggler rule weighs it.
 struct Team {
-  int nodes = 0;       // that train
-  double slowest = 1;  // speed of the slowest; a step lasts as long as it needs
+  int nodes = 0;     // that a plan can use, candidates included
+  Duration step{0};  // of the members as they are, if those who go were at full speed
 };
 
 /// What members that work at less than their full speed change. A node that has been too slow for

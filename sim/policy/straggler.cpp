@@ -1,3 +1,4 @@
+#include "sim/base/int128.h"
 #include "sim/base/object_reader.h"
 #include "sim/policy/parts.h"
 
@@ -12,13 +13,12 @@ class Ignore final : public StragglerRule {
   std::size_t dismiss(std::span<const Team>) const override { return 0; }
 };
 
-/// Goes on without members that stay slow, if that leaves a faster job. A team is worth its nodes
-/// times the speed of its slowest, as if a step were computation alone: with a part that slowness
-/// does not stretch a straggler costs less than that. Of equal teams the largest is kept.
+/// Goes on without members that stay slow, if that leaves a faster job: more nodes / step time. Of
+/// equally fast teams the largest is kept.
 class Evict final : public StragglerRule {
  public:
-  /// 0.7: one of four or more nodes that slow costs more than the node itself. 5 min: a slowness
-  /// that passes sooner costs less than to part and to join again. Both assumed.
+  /// 0.7: where a step is all computation, one of four or more nodes that slow costs more than the
+  /// node itself. 5 min: a slowness that passes sooner is not worth two changes. Both assumed.
   explicit Evict(ObjectReader& options)
       : below_(options.real("below", 0, 1, 0.7)),
         after_(options.duration("after", std::chrono::minutes(5))) {}
@@ -26,15 +26,18 @@ class Evict final : public StragglerRule {
   bool too_slow(double speed) const override { return speed < below_; }
   Duration patience() const override { return after_; }
   std::size_t dismiss(std::span<const Team> teams) const override {
-    const auto worth = [&](std::size_t k) { return teams[k].nodes * teams[k].slowest; };
     std::size_t best = 0;
     for (std::size_t k = 1; k < teams.size(); ++k) {
-      if (worth(k) > worth(best)) best = k;
+      if (faster(teams[k], teams[best])) best = k;
     }
     return best;
   }
 
  private:
+  static bool faster(const Team& a, const Team& b) {
+    return Int128{a.nodes} * b.step.count() > Int128{b.nodes} * a.step.count();
+  }
+
   double below_;
   Duration after_;
 };

@@ -251,41 +251,47 @@ void Job::complete_change() {
 }
 
 /// The overdue members that the policy wants to go on without. Never so many that fewer than the
-/// minimum are left.
-std::vector<NodeId> Job::members_to_dismiss() const {
+/// minimum are left. Requires: the job trains.
+std::vector<NodeId> Job::members_to_dismiss() {
   std::vector<std::pair<double, NodeId>> overdue;
-  double slowest_other = 1;
+  std::vector<SlowPlace> others;
   for (const auto& [node, slow] : speeds_.slow()) {
-    if (!roster_.is_ready(node)) continue;
+    if (!roster_.is_member(node)) continue;
     if (slow.overdue) {
       overdue.emplace_back(slow.speed, node);
     } else {
-      slowest_other = std::min(slowest_other, slow.speed);
+      others.push_back({roster_.place_of(node), slow.speed});
     }
   }
   if (overdue.empty()) return {};
-  std::sort(overdue.begin(), overdue.end());
+  std::sort(overdue.begin(), overdue.end());  // the slowest first
+  std::vector<NodeId> line;
+  std::vector<SlowPlace> slow;
+  for (const auto& [speed, node] : overdue) {
+    line.push_back(node);
+    slow.push_back({roster_.place_of(node), speed});
+  }
+  slow.insert(slow.end(), others.begin(), others.end());
   std::vector<Team> teams;
-  for (std::size_t k = 0; k <= overdue.size(); ++k) {
-    const int left = roster_.ready() - static_cast<int>(k);
-    if (k > 0 && left < planner_.minimum_nodes()) break;
-    const double slowest = k < overdue.size() ? overdue[k].first : 1;
-    teams.push_back({planner_.usable_nodes(left), std::min(slowest, slowest_other)});
+  for (int go = 0; go <= static_cast<int>(line.size()); ++go) {
+    const int left = roster_.ready() - go;
+    if (go > 0 && left < planner_.minimum_nodes()) break;
+    teams.push_back(
+        {planner_.usable_nodes(left),
+         planner_.step_time(current_, books_.committed(), {slow.begin() + go, slow.end()})});
   }
   const std::size_t go = input_.policy.straggler->dismiss(teams);
-  BETHANY_CHECK(go < teams.size(), "{} of {} overdue members are dismissed", go, overdue.size());
-  std::vector<NodeId> dismissed;
-  for (std::size_t i = 0; i < go; ++i) dismissed.push_back(overdue[i].second);
-  return dismissed;
+  BETHANY_CHECK(go < teams.size(), "{} of {} overdue members are dismissed", go, line.size());
+  line.resize(go);
+  return line;
 }
 
 std::vector<SlowPlace> Job::slow_members() const {
-  std::vector<SlowPlace> slow_members;
+  std::vector<SlowPlace> members;
   for (const auto& [node, slow] : speeds_.slow()) {
-    if (!roster_.is_member(node)) continue;
-    slow_members.push_back({roster_.places_of({&node, 1}).front(), slow.speed});
+    if (roster_.is_member(node)) members.push_back({roster_.place_of(node), slow.speed});
   }
-  return slow_members;
+  return members;
 }
 
 /// Judges the ready non-members (rule 8) and slow members, keeps the gather timer, and tells the
@@ -312,7 +318,7 @@ void Job::update_candidates(SimTime now) {
   books_.set_counts(roster_.counts(waits        ? Roster::Idle::waiting
                                    : candidates ? Roster::Idle::waiting_but_spares
                                                 : Roster::Idle::stranded));
-  leaving_ = waits ? std::vector<NodeId>{} : members_to_dismiss();
+  leaving_ = state_ == State::training ? members_to_dismiss() : std::vector<NodeId>{};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -331,7 +337,10 @@ void Job::go_on_training(SimTime now) {
       update_candidates(now);
       return;
     }
-    if (rebalance_is_due() && begin_rebalance()) return;
+    if (rebalance_is_due() && begin_rebalance()) {
+      update_candidates(now);
+      return;
+    }
   }
   begin_steps(now);
 }

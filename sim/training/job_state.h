@@ -126,7 +126,7 @@ class Job {
   void complete_change();
   std::vector<PlannedStage> reconfiguration_stages(std::optional<Blocked> bucket) const;
   std::vector<PlannedStage> restart_stages(bool first) const;
-  std::vector<NodeId> members_to_dismiss() const;
+  std::vector<NodeId> members_to_dismiss();
   std::vector<SlowPlace> slow_members() const;
   void update_candidates(SimTime now);
   void go_on_training(SimTime now);

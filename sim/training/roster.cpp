@@ -135,7 +135,7 @@ void Roster::add_to(Digest& digest, SimTime now) const {
     const NodeId node(static_cast<std::int32_t>(i));
     const auto& entry = nodes_[i];
     const bool spare = spare_.contains(node);
-    const bool ready = is_ready(node) || spare;
+    const bool ready = is_member(node) || pool_.contains(node) || spare;
     digest.add((entry.alive ? 1 : 0) + (ready ? 2 : 0) + (is_member(node) ? 4 : 0) +
                (spare ? 8 : 0));
     digest.add(entry.place);

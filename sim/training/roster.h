@@ -34,7 +34,6 @@ class Roster {
   int pool() const { return pool_.size(); }
   int spares() const { return spare_.size(); }
   bool is_member(NodeId node) const { return members_.contains(node); }
-  bool is_ready(NodeId node) const { return is_member(node) || pool_.contains(node); }
 
   /// What the ready nodes that are no members do.
   enum class Idle { waiting, waiting_but_spares, stranded };
@@ -56,6 +55,7 @@ class Roster {
   std::vector<NodeId> member_list() const;
   /// For each machine, the place of the last completed configuration whose state it holds, or -1.
   std::vector<int> places_of(std::span<const NodeId> machines) const;
+  int place_of(NodeId node) const { return nodes_[node.index()].place; }
   /// The same for the spares that hold any.
   std::vector<int> places_of_spares() const;
   /// The members have reached this configuration: they hold its places, nobody else holds anything.

@@ -188,7 +188,7 @@ void draw_slowness(Dice& dice, JobCase& job) {
   }
   std::stable_sort(job.rows.begin(), job.rows.end(),
                    [](const auto& a, const auto& b) { return a.ms < b.ms; });
-  if (!dice.chance(70)) return;
+  if (!dice.chance(85)) return;
   job.evict_after_ms = dice.chance(20) ? 0 : 1000 * dice.between(1, 15);
   job.evict_below = dice.one_of<double>({0.4, 0.7, 0.7, 0.85, 1});
 }

@@ -405,13 +405,16 @@ NodeSet NaiveJob::members_to_go() const {
   }
   std::stable_sort(line.begin(), line.end(),
                    [this](NodeId a, NodeId b) { return cluster_.speed(a) < cluster_.speed(b); });
-  NodeSet left = wanted();
-  std::vector<Team> teams = {{usable(static_cast<int>(left.size())), cluster_.slowest_of(left)}};
+  NodeSet left = members_;
+  int count = ready_count();
+  const auto team = [&] {
+    return Team{usable(count), naive_step_time(in_, member_count(), cluster_.slowest_of(left))};
+  };
+  std::vector<Team> teams = {team()};
   for (const NodeId node : line) {
     left.erase(node);
-    const int count = static_cast<int>(left.size());
-    if (count < minimum_) break;
-    teams.push_back({usable(count), cluster_.slowest_of(left)});
+    if (--count < minimum_) break;
+    teams.push_back(team());
   }
   const std::size_t number = in_.policy.straggler->dismiss(teams);
   return {line.begin(), line.begin() + static_cast<std::ptrdiff_t>(number)};
@@ -513,6 +516,7 @@ NodeSet NaiveJob::wanted() const {
 bool NaiveJob::enough_nodes() {
   if (ready_count() >= minimum_) return true;
   spares_count_ = static_cast<int>(cluster_.ready().size()) >= minimum_;
+  if (spares_count_) tell("spares are needed");
   return spares_count_;
 }
 

@@ -124,12 +124,12 @@ TEST_CASE("straggler rules say who is too slow and which team is worth most") {
   CHECK(strict->patience() == 10s);
   CHECK(strict->too_slow(0.8));
   const auto dismissed = [&](const std::vector<Team>& teams) { return evict->dismiss(teams); };
-  CHECK(dismissed({{4, 0.6}, {3, 1}}) == 1);              // 2.4 < 3
-  CHECK(dismissed({{2, 0.6}, {1, 1}}) == 0);              // 1.2 > 1
-  CHECK(dismissed({{4, 0.5}, {2, 1}}) == 0);              // 2 = 2: EP groups of two
-  CHECK(dismissed({{8, 0.2}, {7, 0.5}, {6, 0.5}}) == 1);  // the next one is not the last slow one
-  CHECK(dismissed({{8, 0.2}, {7, 0.25}, {6, 1}}) == 2);
-  CHECK(dismissed({{8, 0.2}}) == 0);
+  CHECK(dismissed({{4, 5s}, {3, 3s}}) == 1);            // 0.8 < 1 nodes a second
+  CHECK(dismissed({{2, 5s}, {1, 3s}}) == 0);            // 0.4 > 0.33
+  CHECK(dismissed({{4, 6s}, {2, 3s}}) == 0);            // equal: EP groups of two
+  CHECK(dismissed({{8, 15s}, {7, 6s}, {6, 6s}}) == 1);  // the next one is not the last slow one
+  CHECK(dismissed({{8, 15s}, {7, 14s}, {6, 3s}}) == 2);
+  CHECK(dismissed({{8, 15s}}) == 0);
   CHECK(complaint("lazarus:straggler=evict:straggler.below=1.5").find("outside") !=
         std::string::npos);
 }
