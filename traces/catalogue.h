@@ -16,6 +16,7 @@ struct PublicTrace {
   std::string_view folder;  // below $BETHANY_TRACES, where `path` then continues
   std::string_view sha256;
   std::string_view summary;
+  std::string_view unpacked = {};  // `path` below the folder where the repository's is packed
 };
 
 /// In name order.

@@ -41,8 +41,8 @@ bool is_blank(std::string_view text) {
 
 }  // namespace
 
-CsvReader::CsvReader(std::string_view bytes, const std::string& place)
-    : rest_(without_byte_order_mark(bytes)), place_(place) {
+CsvReader::CsvReader(std::string_view bytes, const std::string& place, CsvQuotes quotes)
+    : rest_(without_byte_order_mark(bytes)), place_(place), quotes_(quotes) {
   if (is_blank(rest_)) throw InputError(fmt::format("{}: the file is empty", place_));
 }
 
@@ -62,11 +62,40 @@ bool CsvReader::next() {
   if (std::any_of(line.begin(), line.end(), is_control)) {
     fail("a control character; is this a text file?");
   }
-  if (line.find('"') != std::string_view::npos) {
+  if (line.find('"') == std::string_view::npos) {
+    split(line, fields_);
+  } else if (quotes_ == CsvQuotes::allowed) {
+    split_quoted(line);
+  } else {
     fail("a quote character; quoted fields are not part of this format");
   }
-  split(line, fields_);
   return true;
+}
+
+void CsvReader::split_quoted(std::string_view line) {
+  fields_.clear();
+  unquoted_.clear();
+  unquoted_.reserve(line.size());  // never more than that: the fields keep pointing into it
+  for (std::size_t i = 0; i <= line.size(); ++i) {
+    const std::size_t first = unquoted_.size();
+    if (i < line.size() && line[i] == '"') {
+      bool open = true;
+      for (++i; open && i < line.size(); ++i) {
+        const bool twice = line[i] == '"' && i + 1 < line.size() && line[i + 1] == '"';
+        open = line[i] != '"' || twice;
+        if (open) unquoted_ += line[i];
+        if (twice) ++i;
+      }
+      if (open) fail("a quoted field does not end on its line");
+      if (i < line.size() && line[i] != ',') fail("text behind a quoted field");
+    } else {
+      for (; i < line.size() && line[i] != ','; ++i) {
+        if (line[i] == '"') fail("a quote character inside a field that is not quoted");
+        unquoted_ += line[i];
+      }
+    }
+    fields_.push_back(std::string_view(unquoted_).substr(first));
+  }
 }
 
 void CsvReader::require_columns(std::size_t count, std::string_view columns) const {

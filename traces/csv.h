@@ -8,18 +8,23 @@
 
 namespace bethany {
 
-/// Walks a plain comma-separated file: LF or CRLF, no quoting, no header of its own. Files with
-/// quotes or control characters are refused, because guessing at them would change names.
+/// Whether a field may be written "in quotes", with commas in it and "" for a quote.
+enum class CsvQuotes { refused, allowed };
+
+/// Walks a comma-separated file: LF or CRLF, a line a row, no header of its own. Control characters
+/// are refused, and so are quotes where the format has none: guessing at them would change names.
 class CsvReader {
  public:
   /// `place` names the input in complaints. Throws InputError when there is no line at all.
-  CsvReader(std::string_view bytes, const std::string& place);
+  CsvReader(std::string_view bytes, const std::string& place,
+            CsvQuotes quotes = CsvQuotes::refused);
 
   /// Goes to the next line; false at the end. Blank lines are allowed at the end only. Throws
-  /// InputError for quotes and control characters.
+  /// InputError for control characters and for quotes that are refused or do not pair.
   bool next();
 
   int line() const { return line_number_; }
+  /// Valid until the next line.
   const std::vector<std::string_view>& fields() const { return fields_; }
 
   /// Throws InputError "PLACE:LINE: message".
@@ -30,8 +35,12 @@ class CsvReader {
   std::string_view node_name(std::size_t column) const;
 
  private:
+  void split_quoted(std::string_view line);
+
   std::string_view rest_;
   std::string place_;
+  CsvQuotes quotes_;
+  std::string unquoted_;  // what the fields of a line with quotes point into
   int line_number_ = 0;
   std::vector<std::string_view> fields_;
 };

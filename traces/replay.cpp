@@ -48,6 +48,24 @@ void coalesce(std::vector<Row>& rows, Duration within, std::size_t nodes) {
                    [](const Row& a, const Row& b) { return a.time < b.time; });
 }
 
+/// Lets the machines that join at one instant do so in a drawn order. Runs of joins only: a machine
+/// that is lost and joins again at one instant keeps that order.
+void shuffle_joins(std::vector<Row>& rows, const RngStreams& streams) {
+  auto rng = streams.stream("trace/join-order");
+  for (std::size_t first = 0; first < rows.size();) {
+    std::size_t last = first;
+    while (last < rows.size() && rows[last].kind == TraceEventKind::join &&
+           rows[last].time == rows[first].time) {
+      ++last;
+    }
+    std::vector<Row> joins(rows.begin() + static_cast<std::ptrdiff_t>(first),
+                           rows.begin() + static_cast<std::ptrdiff_t>(last));
+    rng.shuffle(joins);
+    std::copy(joins.begin(), joins.end(), rows.begin() + static_cast<std::ptrdiff_t>(first));
+    first = std::max(last, first + 1);
+  }
+}
+
 /// The most nodes alive after any instant.
 std::int64_t peak_of(const std::vector<Row>& rows) {
   std::int64_t alive = 0;
@@ -281,6 +299,7 @@ Trace apply(const Trace& trace, const ReplayOptions& options, const RngStreams& 
       return row.node.value % options.keep_every != options.keep_first - 1;
     });
   }
+  if (options.shuffle_joins) shuffle_joins(rows, streams);
   coalesce(rows, options.coalesce, trace.node_names.size());
   const bool capped = options.cap_nodes > 0;
   const auto cap =

@@ -62,6 +62,8 @@ ReplayOptions read_replay_options(ObjectReader& trace_object, const ReplayDefaul
   options.keep_every = static_cast<int>(keep.integer("every", 1, 1'000'000, 1));
   options.keep_first = static_cast<int>(keep.integer("first", 1, options.keep_every, 1));
   keep.finish();
+  options.shuffle_joins =
+      trace_object.choice("join_order", {"trace", "random"}, "trace") == "random";
   auto cap = trace_object.object("cap");
   options.cap_nodes = defaults.cluster_nodes;
   options.rule = choose(cap, "rule", kRules, CapRule::members);
@@ -81,6 +83,7 @@ std::string cap_in_words(const ReplayOptions& options) {
     text = fmt::format("machines {}, {}, … of the trace; ", options.keep_first,
                        options.keep_first + options.keep_every);
   }
+  if (options.shuffle_joins) text += "joins of an instant in drawn order; ";
   if (options.cap_nodes == 0) return text + "no cap";
   text += fmt::format("{} of {} nodes, {} order", name_of(options.rule), options.cap_nodes,
                       name_of(options.order));

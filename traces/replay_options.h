@@ -29,11 +29,12 @@ std::string_view name_of(AtEnd at_end);
 
 /// What a scenario says of the replay of its trace.
 struct ReplayOptions {
-  int keep_every = 1;    // of each so many machines, in the order the trace names them, one is kept
-  int keep_first = 1;    // the first that is; from 1
-  Duration from{0};      // where the replay starts, from the start of the trace
-  Duration coalesce{0};  // losses nearer than this to the first of a burst happen with it
-  int cap_nodes = 0;     // N; 0: no cap
+  int keep_every = 1;  // of each so many machines, in the order the trace names them, one is kept
+  int keep_first = 1;  // the first that is; from 1
+  bool shuffle_joins = false;  // machines that join at one instant do so in a drawn order
+  Duration from{0};            // where the replay starts, from the start of the trace
+  Duration coalesce{0};        // losses nearer than this to the first of a burst happen with it
+  int cap_nodes = 0;           // N; 0: no cap
   CapRule rule = CapRule::members;
   CapOrder order = CapOrder::random;
   std::uint64_t cap_seed = 0;
@@ -47,8 +48,8 @@ struct ReplayDefaults {
   bool until_given = false;  // then `at_end` is hold, else stop
 };
 
-/// Reads the keys from, keep {every, first}, coalesce, cap {rule, order, seed} and at_end of the
-/// scenario's trace object; the caller calls finish() on it. Throws InputError.
+/// Reads the keys from, keep {every, first}, join_order, coalesce, cap {rule, order, seed} and
+/// at_end of the scenario's trace object; the caller calls finish() on it. Throws InputError.
 ReplayOptions read_replay_options(ObjectReader& trace_object, const ReplayDefaults& defaults);
 
 /// The cap in words, for results: "members of 10 nodes, random order, seed 1".
@@ -56,10 +57,10 @@ std::string cap_in_words(const ReplayOptions& options);
 
 /// What the run replays: of the machines kept, the trace coalesced, cut at `from` and capped;
 /// traces/README.md has the rules. `streams` are those of (cap_seed, replication); only "trace/cap"
-/// is drawn from. Ensures: a valid trace that starts at 0, netted within each instant (losses, then
-/// joins, then the rest; a node that is lost and joins again at one instant is both), and ends
-/// `from` earlier than the given one; every instant has at most cap_nodes nodes.
-/// Throws InputError when `from` lies beyond the end.
+/// and "trace/join-order" are drawn from. Ensures: a valid trace that starts at 0, netted within
+/// each instant (losses, then joins, then the rest; a node that is lost and joins again at one
+/// instant is both), and ends `from` earlier than the given one; every instant has at most
+/// cap_nodes nodes. Throws InputError when `from` lies beyond the end.
 Trace apply(const Trace& trace, const ReplayOptions& options, const RngStreams& streams);
 
 }  // namespace bethany

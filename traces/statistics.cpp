@@ -13,7 +13,7 @@ namespace {
 /// Adds up a trace event by event; an instant closes when a later event comes.
 class Tally {
  public:
-  explicit Tally(std::size_t nodes) : joined_at_(nodes, kNever) {}
+  explicit Tally(std::size_t nodes) : joined_at_(nodes, kNever), lost_at_(nodes, kNever) {}
 
   void add(const TraceEvent& event, std::span<const NodeId> nodes) {
     if (started_ && event.time != now_) close_instant(event.time);
@@ -24,13 +24,14 @@ class Tally {
     if (event.kind == TraceEventKind::join) {
       result_.joins += count;
       alive_ += count;
-      for (const NodeId node : nodes) joined_at_[node.index()] = event.time;
+      for (const NodeId node : nodes) join(node, event.time);
     } else if (event.kind == TraceEventKind::lost) {
       result_.losses += count;
       alive_ -= count;
       lost_now_ += count;
       for (const NodeId node : nodes) {
         lifetimes_s_.push_back(to_seconds(event.time - joined_at_[node.index()]));
+        lost_at_[node.index()] = event.time;
       }
     }
   }
@@ -51,10 +52,32 @@ class Tally {
       result_.lifetime_median_s = quantile_sorted(lifetimes_s_, 0.5);
     }
     result_.lifetimes_censored = alive_;
+    finish_downs(span);
     return result_;
   }
 
  private:
+  void join(NodeId node, SimTime now) {
+    SimTime& lost = lost_at_[node.index()];
+    if (joined_at_[node.index()] == kNever) ++known_;
+    if (lost != kNever) down_times_s_.push_back(to_seconds(now - lost));
+    lost = kNever;
+    joined_at_[node.index()] = now;
+  }
+
+  void finish_downs(Duration span) {
+    result_.repairs = static_cast<std::int64_t>(down_times_s_.size());
+    result_.down_times_censored = known_ - alive_;
+    if (known_ns_ > 0) result_.availability = to_seconds(alive_ns_) / to_seconds(known_ns_);
+    if (span.count() > 0) {
+      result_.down_mean = to_seconds(known_ns_ - alive_ns_) / to_seconds(span);
+    }
+    if (down_times_s_.empty()) return;
+    std::sort(down_times_s_.begin(), down_times_s_.end());
+    result_.down_time_mean_s = mean(down_times_s_);
+    result_.down_time_median_s = quantile_sorted(down_times_s_, 0.5);
+  }
+
   void close_instant(SimTime next) {
     result_.alive_min = std::min(result_.alive_min.value_or(alive_), alive_);
     result_.alive_max = std::max(result_.alive_max.value_or(alive_), alive_);
@@ -63,19 +86,25 @@ class Tally {
       ++result_.bulk_sizes[lost_now_];
     }
     lost_now_ = 0;
+    result_.down_max = std::max(result_.down_max.value_or(0), known_ - alive_);
     alive_ns_ += Int128{alive_} * (next - now_).count();
+    known_ns_ += Int128{known_} * (next - now_).count();
     now_ = next;
   }
 
   TraceStatistics result_;
-  std::vector<SimTime> joined_at_;
+  std::vector<SimTime> joined_at_;  // kNever: never there yet
+  std::vector<SimTime> lost_at_;    // kNever: not lost
   std::vector<double> lifetimes_s_;
+  std::vector<double> down_times_s_;
   bool started_ = false;
   SimTime first_;
   SimTime now_;
   std::int64_t alive_ = 0;
   std::int64_t lost_now_ = 0;
   Int128 alive_ns_ = 0;
+  std::int64_t known_ = 0;  // nodes that have been there
+  Int128 known_ns_ = 0;
 };
 
 JsonNode number(const std::optional<double>& value) {
@@ -127,6 +156,13 @@ JsonNode to_json(const TraceStatistics& statistics) {
   put("lifetime_mean_s", number(statistics.lifetime_mean_s));
   put("lifetime_median_s", number(statistics.lifetime_median_s));
   put("lifetimes_censored", JsonNode::of(statistics.lifetimes_censored));
+  put("availability", number(statistics.availability));
+  put("down_mean", number(statistics.down_mean));
+  put("down_max", number(statistics.down_max));
+  put("repairs", JsonNode::of(statistics.repairs));
+  put("down_time_mean_s", number(statistics.down_time_mean_s));
+  put("down_time_median_s", number(statistics.down_time_median_s));
+  put("down_times_censored", JsonNode::of(statistics.down_times_censored));
   return json;
 }
 

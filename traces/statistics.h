@@ -27,7 +27,14 @@ struct TraceStatistics {
   std::optional<double> node_hours_per_loss;        // alive node-hours of the span / losses
   std::optional<double> lifetime_mean_s;            // of lifetimes that ended
   std::optional<double> lifetime_median_s;
-  std::int64_t lifetimes_censored = 0;  // nodes still there at the end
+  std::int64_t lifetimes_censored = 0;     // nodes still there at the end
+  std::optional<double> availability;      // alive node time / node time since each first join
+  std::optional<double> down_mean;         // lost and not yet back, over the span, by time
+  std::optional<std::int64_t> down_max;    // read after each instant
+  std::int64_t repairs = 0;                // joins of nodes that had been lost
+  std::optional<double> down_time_mean_s;  // from a loss to that node's next join
+  std::optional<double> down_time_median_s;
+  std::int64_t down_times_censored = 0;  // nodes lost and not back at the end
 };
 
 TraceStatistics statistics_of(const Trace& trace);

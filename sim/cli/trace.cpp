@@ -8,6 +8,7 @@
 #include "sim/cli/command.h"
 #include "sim/model/trace_file.h"
 #include "sim/model/trace_text.h"
+#include "sim/study/setup.h"
 #include "traces/generate.h"
 #include "traces/import.h"
 #include "traces/statistics.h"
@@ -27,27 +28,17 @@ struct Options {
 };
 
 /// Options as a scenario's trace object would have them.
-JsonNode node_of(const std::vector<std::pair<std::string, std::string>>& given) {
+JsonNode node_of(const std::vector<std::string>& sets) {
   JsonNode node;
   node.kind = JsonNode::Kind::object;
-  for (const auto& [key, value] : given) {
-    const auto origin = std::make_shared<const std::string>(fmt::format("{}={}", key, value));
-    JsonNode& member = node.member(key);
-    try {
-      member = parse_json(value, *origin);
-    } catch (const InputError&) {
-      member = JsonNode::of(value);  // quantities and names need no quotes
-    }
-    member.line = 0;
-    member.origin = origin;
-  }
+  for (const auto& setting : sets) apply_set(node, setting);
   return node;
 }
 
 Trace read(const Options& options) {
-  std::vector<std::pair<std::string, std::string>> given;
-  if (!options.unit.empty()) given.emplace_back("unit", options.unit);
-  const auto node = node_of(given);
+  auto sets = options.sets;
+  if (!options.unit.empty()) sets.push_back("unit=" + options.unit);
+  const auto node = node_of(sets);
   ObjectReader reader(node, "");
   auto trace =
       import_trace(read_input(options.file), options.file == "-" ? "standard input" : options.file,
@@ -100,15 +91,11 @@ int check(const Options& options) {
 }
 
 int generate(const Options& options) {
-  std::vector<std::pair<std::string, std::string>> given;
-  for (const auto& setting : options.sets) {
-    const std::size_t equals = setting.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      throw InputError(fmt::format("--set {}: expected KEY=VALUE", setting));
-    }
-    given.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
-  }
-  return write(options, generate_trace(options.generator, node_of(given), options.seed));
+  return write(options, generate_trace(options.generator, node_of(options.sets), options.seed));
+}
+
+void add_sets(CLI::App& command, const std::string& help, const std::shared_ptr<Options>& options) {
+  command.add_option("--set", options->sets, help)->type_name("KEY=VALUE")->allow_extra_args(false);
 }
 
 CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::string& help,
@@ -119,6 +106,7 @@ CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::stri
   command->add_option("--importer", options->importer,
                       "its format, when it is not to be recognised by content");
   command->add_option("--unit", options->unit, "unit of the times of a time,node,event log");
+  add_sets(*command, "an option of the importer", options);
   return command;
 }
 
@@ -147,9 +135,7 @@ void add_trace(CLI::App& program, CommandContext& context) {
   auto* generate_command = trace->add_subcommand("generate", "draw a trace");
   generate_command->add_option("GENERATOR", options->generator, "see `bethany list generators`")
       ->required();
-  generate_command->add_option("--set", options->sets, "an option of the generator")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+  add_sets(*generate_command, "an option of the generator", options);
   generate_command->add_option("--seed", options->seed, "the seed")->capture_default_str();
   generate_command->add_option("-o,--output", options->output_path,
                                "the file to write (-: stdout)");

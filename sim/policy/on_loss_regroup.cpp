@@ -5,7 +5,8 @@ namespace bethany {
 namespace {
 
 /// DeepSpeed-MoE on Lazarus' runtime, DS(FT) (papers.md §1.6): while a full set of experts
-/// survives, the survivors form whole EP groups again and copy the states they lack.
+/// survives, the survivors form whole EP groups again and copy the states they lack. Who fills no
+/// group stays out until a restart, unless idle nodes are to be used again.
 class Regroup final : public OnLoss {
  public:
   explicit Regroup(ObjectReader& options) : reuse_idle_(options.boolean("reuse_idle", false)) {}

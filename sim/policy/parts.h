@@ -53,7 +53,8 @@ class OnLoss {
   virtual Capabilities capabilities() const { return {}; }
   /// Whether the policy can ever go on without a restart; joins follow the same way.
   virtual bool recovers_in_place() const = 0;
-  /// Whether a recovery without a restart takes all ready nodes, or only members that survived.
+  /// Whether a recovery without a restart takes all ready nodes, or only members that survived;
+  /// then those it cannot use are not admitted again before a restart.
   virtual bool takes_idle_nodes() const { return true; }
   virtual Recovery decide(const LossView& view) const = 0;
 };

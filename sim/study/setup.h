@@ -51,6 +51,9 @@ struct Overrides {
   std::optional<std::uint64_t> seed;
 };
 
+/// Lays one KEY.KEY=VALUE over an object. Throws InputError when it is not of that form.
+void apply_set(JsonNode& tree, const std::string& setting);
+
 /// Reads the scenario file ("-": standard input) with its overrides.
 /// Throws InputError naming file, line, path and the nearest known key.
 JsonNode read_scenario_tree(const std::string& path, const Overrides& overrides);

@@ -42,29 +42,33 @@ void Job::handle(const Decide&) {
 // ---------------------------------------------------------------------------------------------
 // Starts, recoveries, joins.
 
-/// Makes the nodes that a change goes on with the members: all ready nodes or only those that are
-/// members already, as far as a plan can use them.
-void Job::take_nodes(const Taking& taking) {
-  if (taking.idle_too) roster_.take_all_ready();
+/// Makes the nodes that a change goes on with the members, as far as a plan can use them.
+void Job::take_nodes(Takes takes) {
+  if (takes == Takes::all_ready) roster_.take_all_ready();
+  if (takes == Takes::admissible) roster_.take_admissible();
   const int usable = planner_.usable_nodes(roster_.members());
   if (usable == roster_.members()) return;
   const auto members = roster_.member_list();
-  if (!taking.keeps_state) {
+  if (takes == Takes::all_ready) {
     roster_.release(std::span(members).subspan(static_cast<std::size_t>(usable)));
     return;
   }
   const auto kept = machines_to_keep(
       {.plan = current_.plan.get(), .place_of = roster_.places_of(members)}, usable);
-  std::vector<NodeId> released;
+  std::vector<NodeId> others;
   auto next = kept.begin();
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (next != kept.end() && static_cast<std::size_t>(*next) == i) {
       ++next;
     } else {
-      released.push_back(members[i]);
+      others.push_back(members[i]);
     }
   }
-  roster_.release(released);
+  if (takes == Takes::survivors) {
+    roster_.leave_out(others);
+  } else {
+    roster_.release(others);
+  }
 }
 
 /// A start, or the recovery of a disruption, with all ready nodes but the spares; or the job waits.
@@ -87,7 +91,7 @@ void Job::try_to_begin(SimTime now) {
 }
 
 void Job::begin_first_start() {
-  take_nodes({.keeps_state = false});
+  take_nodes(Takes::all_ready);
   if (!configure(false)) return;
   state_ = State::starting;
   begin_change(PlanCause::start, input_.scenario.training.warm_start ? std::vector<PlannedStage>{}
@@ -109,7 +113,7 @@ void Job::begin_recovery(SimTime now) {
                                         .nodes = idle_too ? roster_.ready() : roster_.members(),
                                         .minimum_nodes = planner_.minimum_nodes()});
   const bool restarts = recovery == Recovery::restart;
-  take_nodes({.keeps_state = !restarts, .idle_too = restarts || idle_too});
+  take_nodes(restarts ? Takes::all_ready : idle_too ? Takes::admissible : Takes::survivors);
   if (restarts) {
     const std::int64_t from_step = books_.committed();
     const auto undone = books_.roll_back();
@@ -145,7 +149,7 @@ void Job::begin_recovery(SimTime now) {
 void Job::begin_join(bool by_restart) {
   const auto cause = leaving_.empty() ? PlanCause::join : PlanCause::evict;
   roster_.release(leaving_);
-  take_nodes({.keeps_state = !by_restart});
+  take_nodes(by_restart ? Takes::all_ready : Takes::admissible);
   if (!configure(!by_restart)) return;
   state_ = State::changing;
   begin_change(cause, by_restart ? restart_stages(false) : reconfiguration_stages(Blocked::join));
@@ -253,6 +257,7 @@ void Job::complete_change() {
 /// The overdue members that the policy wants to go on without. Never so many that fewer than the
 /// minimum are left. Requires: the job trains.
 std::vector<NodeId> Job::members_to_dismiss() {
+  if (!speeds_.any_overdue()) return {};
   std::vector<std::pair<double, NodeId>> overdue;
   std::vector<SlowPlace> others;
   for (const auto& [node, slow] : speeds_.slow()) {
@@ -274,7 +279,7 @@ std::vector<NodeId> Job::members_to_dismiss() {
   slow.insert(slow.end(), others.begin(), others.end());
   std::vector<Team> teams;
   for (int go = 0; go <= static_cast<int>(line.size()); ++go) {
-    const int left = roster_.ready() - go;
+    const int left = roster_.members() + roster_.admissible() - go;
     if (go > 0 && left < planner_.minimum_nodes()) break;
     teams.push_back(
         {planner_.usable_nodes(left),
@@ -298,8 +303,9 @@ std::vector<SlowPlace> Job::slow_members() const {
 /// books.
 void Job::update_candidates(SimTime now) {
   const bool waits = state_ == State::waiting;
-  const bool candidates =
-      !waits && roster_.pool() > 0 && planner_.usable_nodes(roster_.ready()) > roster_.members();
+  const int admissible = roster_.admissible();
+  const bool candidates = !waits && admissible > 0 &&
+                          planner_.usable_nodes(roster_.members() + admissible) > roster_.members();
   if (candidates && wait_) {
     if (!gathering_ && !gathered_) {
       if (*wait_ == Duration(0)) {
@@ -315,9 +321,10 @@ void Job::update_candidates(SimTime now) {
     gathering_ = false;
     gathered_ = false;
   }
-  books_.set_counts(roster_.counts(waits        ? Roster::Idle::waiting
-                                   : candidates ? Roster::Idle::waiting_but_spares
-                                                : Roster::Idle::stranded));
+  using PoolWaits = Roster::PoolWaits;
+  books_.set_counts(roster_.counts(waits        ? PoolWaits::all
+                                   : candidates ? PoolWaits::admissible
+                                                : PoolWaits::none));
   leaving_ = state_ == State::training ? members_to_dismiss() : std::vector<NodeId>{};
 }
 

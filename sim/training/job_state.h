@@ -107,14 +107,14 @@ class Job {
   void finish(SimTime horizon);
   int acting_nodes() const { return acting_nodes_ >= 0 ? acting_nodes_ : roster_.members(); }
 
-  /// Whom a change takes: whether state moves from member to member, and whether ready nodes that
-  /// are no members come in.
-  struct Taking {
-    bool keeps_state = false;
-    bool idle_too = true;
+  /// What a change does with nodes.
+  enum class Takes {
+    all_ready,   // a start or restart: the lowest ids; state comes from storage
+    admissible,  // a join, or a recovery that takes idle nodes: members keep what they hold
+    survivors,   // a regroup: who does not fit stays out until a restart
   };
 
-  void take_nodes(const Taking& taking);
+  void take_nodes(Takes takes);
   void try_to_begin(SimTime now);
   void begin_first_start();
   void begin_recovery(SimTime now);

@@ -31,23 +31,28 @@ class Roster {
   int members() const { return members_.size(); }
   /// Ready nodes that the policy does not hold back.
   int ready() const { return members_.size() + pool_.size(); }
-  int pool() const { return pool_.size(); }
   int spares() const { return spare_.size(); }
   bool is_member(NodeId node) const { return members_.contains(node); }
-
-  /// What the ready nodes that are no members do.
-  enum class Idle { waiting, waiting_but_spares, stranded };
-  Books::Counts counts(Idle idle) const;
+  /// Ready non-members that may be admitted: those that were left out may not.
+  int admissible() const { return pool_.size() - left_out_.size(); }
+  /// Which of the ready non-members wait to be admitted; the others are stranded, spares are spare
+  /// unless all wait.
+  enum class PoolWaits { none, admissible, all };
+  Books::Counts counts(PoolWaits waits) const;
 
   /// Whether the policy holds the node back from now on when it is no member: it is a spare then.
   void hold_back(NodeId node, bool held);
   /// Spares are as wanted as other ready nodes, until they were members again.
   void recall_spares();
 
-  /// Makes all ready nodes members.
+  /// Makes all ready nodes members; nobody is left out any more.
   void take_all_ready();
+  /// Makes the admissible ones members.
+  void take_admissible();
   /// These members no longer take part; they stay ready.
   void release(std::span<const NodeId> members);
+  /// The same, and they are not admitted again before take_all_ready().
+  void leave_out(std::span<const NodeId> members);
   /// Nobody is a member any more.
   void dismiss();
 
@@ -67,7 +72,8 @@ class Roster {
  private:
   struct Node {
     bool alive = false;
-    bool held_back = false;
+    bool held_back = false;  // it is a spare when it is ready and no member
+    bool left_out = false;
     std::uint32_t incarnation = 0;
     SimTime ready_at{};
     std::uint64_t member_since = 0;  // stamp of when it became a member
@@ -78,13 +84,15 @@ class Roster {
   /// Whether the node is part of the last completed configuration.
   bool configured(NodeId node) const;
   void leave_members(NodeId node);
-  /// Where the node is when it is ready and no member.
-  NodeSet& idle_set(NodeId node) { return nodes_[node.index()].held_back ? spare_ : pool_; }
+  void take(const std::vector<NodeId>& nodes);
+  void enter_idle(NodeId node);
+  bool leave_idle(NodeId node);
 
   std::vector<Node> nodes_;
   NodeSet members_;
-  NodeSet pool_;   // ready, neither members nor held back
-  NodeSet spare_;  // ready, not members, held back
+  NodeSet pool_;      // ready, neither members nor held back
+  NodeSet left_out_;  // of these
+  NodeSet spare_;     // ready, not members, held back
   int live_ = 0;
   // Stamps order memberships and completed configurations, so that a completion costs no visit to
   // every member: a member since before it is part of it.

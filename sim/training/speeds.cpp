@@ -6,29 +6,33 @@
 namespace bethany {
 
 std::optional<SimTime> Speeds::set(NodeId node, double speed, SimTime now) {
-  if (speed == 1) {
-    slow_.erase(node);
+  if (speed == 1 || !rule_.too_slow(speed)) {
+    forget(node);
+    if (speed < 1) slow_[node].speed = speed;
     return {};
   }
   Slow& slow = slow_[node];
   slow.speed = speed;
-  if (!rule_.too_slow(speed)) {
-    slow.too_slow_since.reset();
-    slow.overdue = false;
-    return {};
-  }
   if (slow.too_slow_since) return {};  // slower or less slow, but too slow as before
   slow.too_slow_since = now;
   const Duration patience = rule_.patience();
-  slow.overdue = patience == Duration(0);
-  if (slow.overdue) return {};
-  return now + patience;
+  if (patience > Duration(0)) return now + patience;
+  end_patience(node, now);
+  return {};
+}
+
+void Speeds::forget(NodeId node) {
+  const auto found = slow_.find(node);
+  if (found == slow_.end()) return;
+  overdue_ -= found->second.overdue ? 1 : 0;
+  slow_.erase(found);
 }
 
 bool Speeds::end_patience(NodeId node, SimTime since) {
   const auto found = slow_.find(node);
   if (found == slow_.end() || found->second.too_slow_since != since) return false;
   found->second.overdue = true;
+  ++overdue_;
   return true;
 }
 

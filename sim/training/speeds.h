@@ -27,11 +27,12 @@ class Speeds {
   /// patience with it, returns when that ends: call end_patience() then.
   std::optional<SimTime> set(NodeId node, double speed, SimTime now);
   /// The machine is gone.
-  void forget(NodeId node) { slow_.erase(node); }
+  void forget(NodeId node);
   /// The patience that began at `since` is over. False when the machine is not that slow any more.
   bool end_patience(NodeId node, SimTime since);
 
   bool overdue(NodeId node) const;
+  bool any_overdue() const { return overdue_ > 0; }
   /// By id.
   const std::map<NodeId, Slow>& slow() const { return slow_; }
 
@@ -41,6 +42,7 @@ class Speeds {
  private:
   const StragglerRule& rule_;
   std::map<NodeId, Slow> slow_;
+  int overdue_ = 0;
 };
 
 }  // namespace bethany

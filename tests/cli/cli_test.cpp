@@ -197,6 +197,12 @@ TEST_CASE("trace, list, place, recover and model answer") {
   CHECK(one.out == bethany_command({"trace", "generate", "spot", "--seed", "3"}).out);
   CHECK(one.out != bethany_command({"trace", "generate", "spot", "--seed", "4"}).out);
   check_refused(bethany_command({"trace", "generate", "sopt"}), 3, "did you mean 'spot'?");
+  const std::string log = BETHANY_SOURCE_DIR "/tests/golden/importers/lanl-csv/input";
+  CHECK(contains(bethany_command({"trace", "stats", log, "--set", "system=8"}).out, "repairs"));
+  check_refused(bethany_command({"trace", "stats", log, "--set", "sytem=8"}), 3,
+                "did you mean 'system'?");
+  check_refused(bethany_command({"trace", "generate", "rsc1", "--set", "replace.medain=1d"}), 3,
+                "did you mean 'median'?");
   CHECK(contains(bethany_command({"list", "placement"}).out, "mro"));
   check_refused(bethany_command({"list", "placements"}), 3, "did you mean 'placement'?");
   const auto plan = files.directory.path() + "/plan.json";

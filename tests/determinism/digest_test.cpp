@@ -31,6 +31,19 @@ TEST_CASE("another seed gives another result") {
   CHECK(bethany_command(other).out != bethany_command(compare_arguments("2")).out);
 }
 
+/// Traces that draw on every distribution.
+std::vector<std::vector<std::string>> generate_arguments() {
+  return {{"trace", "generate", "failures", "--set", "nodes=300", "--set", "length=90d", "--set",
+           "mtbf=10d", "--set", "distribution=weibull", "--set",
+           R"(repair={"fast":{"median":"5min","sigma":0.5},"slow":{"median":"1d","mean":"2d"}})",
+           "--set", "slow.mtbf=5d"},
+          {"trace", "generate", "failures", "--set", "nodes=300", "--set", "length=90d", "--set",
+           "mtbf=10d", "--set", "distribution=lognormal", "--set", "repair.reboot.median=30min"},
+          {"trace", "generate", "rsc1", "--set", "length=30d"},
+          {"trace", "generate", "bamboo", "--set", "p=0.2"},
+          {"trace", "generate", "spot"}};
+}
+
 // BETHANY_OTHER_BINARY names the program as another compiler built it (test.sh: clang, optimised).
 TEST_CASE("another compiler and optimisation level give the same result") {
   const char* other = std::getenv("BETHANY_OTHER_BINARY");
@@ -38,12 +51,16 @@ TEST_CASE("another compiler and optimisation level give the same result") {
     WARN("BETHANY_OTHER_BINARY is not set: nothing to compare with");
     return;
   }
-  auto arguments = compare_arguments("2");
-  const auto ours = bethany_command(arguments);
-  arguments.insert(arguments.begin(), other);
-  const auto theirs = run_process(arguments);
-  REQUIRE(theirs.exit_code == 0);
-  CHECK(theirs.out == ours.out);
+  auto commands = generate_arguments();
+  commands.push_back(compare_arguments("2"));
+  for (auto& arguments : commands) {
+    const auto ours = bethany_command(arguments);
+    REQUIRE(ours.exit_code == 0);
+    arguments.insert(arguments.begin(), other);
+    const auto theirs = run_process(arguments);
+    REQUIRE(theirs.exit_code == 0);
+    CHECK(theirs.out == ours.out);
+  }
 }
 
 }  // namespace

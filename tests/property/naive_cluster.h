@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "sim/base/ids.h"
 #include "sim/base/time.h"
@@ -34,8 +35,9 @@ class NaiveCluster {
   double speed(NodeId node) const;
   /// Of the slowest of these, 1 of none.
   double slowest_of(const NodeSet& nodes) const;
-  /// Machines that are there and have been too slow, by the rule, for as long as it has patience.
-  NodeSet overdue() const;
+  /// Those of these machines that have been too slow, by the rule, for as long as it has patience;
+  /// the slowest first.
+  std::vector<NodeId> overdue_of(const NodeSet& nodes) const;
   int alive() const { return static_cast<int>(ready_at_.size()); }
   int starting() const { return alive() - static_cast<int>(ready().size()); }
   /// How often the trace has started again.

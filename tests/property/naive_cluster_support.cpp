@@ -90,12 +90,16 @@ double NaiveCluster::slowest_of(const NodeSet& nodes) const {
   return slowest;
 }
 
-NodeSet NaiveCluster::overdue() const {
-  NodeSet nodes;
-  for (const auto& [node, since] : too_slow_since_) {
-    if (since + rule_.patience() <= now_) nodes.insert(node);
+std::vector<NodeId> NaiveCluster::overdue_of(const NodeSet& nodes) const {
+  std::vector<NodeId> line;
+  for (const NodeId node : nodes) {
+    const auto since = too_slow_since_.find(node);
+    if (since == too_slow_since_.end() || since->second + rule_.patience() > now_) continue;
+    line.push_back(node);
   }
-  return nodes;
+  std::stable_sort(line.begin(), line.end(),
+                   [this](NodeId a, NodeId b) { return speed(a) < speed(b); });
+  return line;
 }
 
 void NaiveCluster::read_events(SimTime trace_time, NodeSet& there, NodeSet& hit) const {

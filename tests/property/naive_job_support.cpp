@@ -16,7 +16,7 @@ namespace {
 enum class Doing { waiting, stepping, writing, detecting, staging };
 
 /// A run that has not reached its samples after so many repetitions of its trace never will.
-constexpr std::int64_t kMostRepetitions = 150;
+constexpr std::int64_t kMostRepetitions = 400;
 
 /// Why nothing is in flight in the middle of an instant.
 enum class Free { no, step_committed, write_ended, configured };
@@ -67,7 +67,7 @@ class NaiveJob {
   bool enough_nodes();
   NodeSet training_set() const;
   NodeSet members_to_go() const;
-  int ready_outside() const;
+  NodeSet admissible_nodes() const;
   std::int64_t committed() const { return static_cast<std::int64_t>(steps_.size()); }
   int member_count() const { return static_cast<int>(members_.size()); }
   int ready_count() const { return static_cast<int>(wanted().size()); }
@@ -92,6 +92,7 @@ class NaiveJob {
 
   SimTime now_ = at(Duration(0));
   NodeSet members_;
+  NodeSet left_out_;  // by a regroup: not admitted before a restart
   Doing doing_ = Doing::waiting;
   Free free_ = Free::no;
   SimTime busy_until_;
@@ -175,11 +176,16 @@ void NaiveJob::book_until(SimTime next) {
   if (doing_ == Doing::writing) blocked(Blocked::checkpoint) += members;
   if (doing_ == Doing::detecting) blocked(Blocked::detection) += members;
   if (doing_ == Doing::staging) blocked(stages_.front().bucket) += members;
-  const bool waits = doing_ == Doing::waiting;
-  const auto spares = static_cast<int>(held_back().size());
-  unavailable(waits || candidates_ ? Unavailable::waiting : Unavailable::stranded) +=
-      dt * ready_outside();
-  unavailable(waits ? Unavailable::waiting : Unavailable::spare) += dt * spares;
+  const int spares = static_cast<int>(held_back().size());
+  const int outside = ready_count() - member_count();
+  if (doing_ == Doing::waiting) {
+    unavailable(Unavailable::waiting) += dt * (outside + spares);
+  } else {
+    const int admissible = static_cast<int>(admissible_nodes().size()) - member_count();
+    unavailable(candidates_ ? Unavailable::waiting : Unavailable::stranded) += dt * admissible;
+    unavailable(Unavailable::stranded) += dt * (outside - admissible);
+    unavailable(Unavailable::spare) += dt * spares;
+  }
   unavailable(Unavailable::starting) += dt * cluster_.starting();
   unavailable(Unavailable::absent) += dt * (in_.scenario.cluster.nodes - cluster_.alive());
 }
@@ -226,6 +232,7 @@ void NaiveJob::cluster_changes() {
   bool member_lost = false;
   for (const NodeId node : cluster_.act(now_)) {
     member_lost = members_.erase(node) != 0 || member_lost;
+    left_out_.erase(node);
     state_.lose(node);
   }
   if (member_lost) members_lost();
@@ -285,8 +292,8 @@ void NaiveJob::decide() {
 void NaiveJob::judge_candidates() {
   candidates_ = false;
   if (doing_ != Doing::waiting) {
-    const int outside = ready_outside();
-    candidates_ = outside > 0 && usable(member_count() + outside) > usable(member_count());
+    const int with_all = static_cast<int>(admissible_nodes().size());
+    candidates_ = with_all > member_count() && usable(with_all) > usable(member_count());
   }
   if (!candidates_) {
     gather_end_.reset();
@@ -335,8 +342,13 @@ void NaiveJob::recover() {
     return;
   }
   const bool regroups = disruption.kind == Recovery::regroup;
-  reconfigure(regroups ? PlanCause::regroup : PlanCause::in_place,
-              state_.survivors_of(takes, usable(static_cast<int>(takes.size()))),
+  const NodeSet kept = state_.survivors_of(takes);
+  if (!in_.policy.on_loss->takes_idle_nodes()) {
+    for (const NodeId node : takes) {
+      if (kept.count(node) == 0) left_out_.insert(node);
+    }
+  }
+  reconfigure(regroups ? PlanCause::regroup : PlanCause::in_place, kept,
               {Blocked::planning, Blocked::communicator, Blocked::transfer});
 }
 
@@ -348,6 +360,7 @@ void NaiveJob::reconfigure(PlanCause cause, const NodeSet& members,
 }
 
 void NaiveJob::restart() {
+  left_out_.clear();
   while (committed() > covered_) {
     result_.ledger.rolled_back += steps_.back().node_ns;
     result_.samples -= steps_.back().samples;
@@ -398,15 +411,9 @@ void NaiveJob::after_checkpoint(bool written) {
 /// Which of the members that were too slow for too long go: of the best team the policy is asked
 /// for, that without the slowest so many of them.
 NodeSet NaiveJob::members_to_go() const {
-  const NodeSet overdue = cluster_.overdue();
-  std::vector<NodeId> line;  // the slowest first
-  for (const NodeId node : members_) {
-    if (overdue.count(node) != 0) line.push_back(node);
-  }
-  std::stable_sort(line.begin(), line.end(),
-                   [this](NodeId a, NodeId b) { return cluster_.speed(a) < cluster_.speed(b); });
+  const std::vector<NodeId> line = cluster_.overdue_of(members_);
   NodeSet left = members_;
-  int count = ready_count();
+  int count = static_cast<int>(admissible_nodes().size());
   const auto team = [&] {
     return Team{usable(count), naive_step_time(in_, member_count(), cluster_.slowest_of(left))};
   };
@@ -422,8 +429,7 @@ NodeSet NaiveJob::members_to_go() const {
 
 void NaiveJob::change_members(PlanCause cause) {
   const bool in_place = in_.policy.on_loss->recovers_in_place();
-  const NodeSet members =
-      in_place ? state_.survivors_of(wanted(), usable(ready_count())) : training_set();
+  const NodeSet members = in_place ? state_.survivors_of(admissible_nodes()) : training_set();
   const int n = static_cast<int>(members.size());
   tell(fmt::format("{}, now {} nodes", name_of(cause), n));
   if (in_place) {
@@ -496,12 +502,10 @@ int NaiveJob::usable(int nodes) const {
 
 /// Spares: ready, too slow for too long, and no members.
 NodeSet NaiveJob::held_back() const {
-  NodeSet nodes;
-  const NodeSet overdue = cluster_.overdue();
-  if (spares_count_) return nodes;
-  for (const NodeId node : cluster_.ready()) {
-    if (overdue.count(node) != 0 && members_.count(node) == 0) nodes.insert(node);
-  }
+  if (spares_count_) return {};
+  const std::vector<NodeId> overdue = cluster_.overdue_of(cluster_.ready());
+  NodeSet nodes(overdue.begin(), overdue.end());
+  for (const NodeId node : members_) nodes.erase(node);
   return nodes;
 }
 
@@ -530,10 +534,11 @@ NodeSet NaiveJob::training_set() const {
   return members;
 }
 
-int NaiveJob::ready_outside() const {
-  int count = 0;
-  for (const NodeId node : wanted()) count += members_.count(node) == 0 ? 1 : 0;
-  return count;
+/// Members and the ready nodes that may join them.
+NodeSet NaiveJob::admissible_nodes() const {
+  NodeSet nodes = wanted();
+  for (const NodeId node : left_out_) nodes.erase(node);
+  return nodes;
 }
 
 }  // namespace

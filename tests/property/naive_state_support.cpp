@@ -145,7 +145,9 @@ NaiveContent NaiveState::content_of(NodeId node) const {
   return content;
 }
 
-NodeSet NaiveState::survivors_of(const NodeSet& nodes, int count) const {
+NodeSet NaiveState::survivors_of(const NodeSet& nodes) const {
+  const int all = static_cast<int>(nodes.size());
+  const int count = in_.policy.allocation->usable_nodes(shape(all), all);
   NodeSet chosen;
   while (static_cast<int>(chosen.size()) < count) {
     std::set<NaiveContent> seen;

@@ -6,6 +6,7 @@
 #include "sim/base/statistics.h"
 #include "sim/model/trace_file.h"
 #include "tests/support/catch.h"
+#include "tests/traces/distribution.h"
 #include "tests/traces/random_trace.h"
 #include "traces/generate.h"
 #include "traces/statistics.h"
@@ -29,12 +30,29 @@ std::string complaint(const std::string& generator, const std::string& options) 
   return "";
 }
 
+/// Failures of every kind, slowness and all.
+const std::string kEverything =
+    R"({"nodes":40,"length":"60d","mtbf":"10d","distribution":"weibull","shape":0.8,)"
+    R"("lemons":{"share":0.1,"factor":5},)"
+    R"("repair":{"restart":{"median":"5min","sigma":0.5},"replace":{"median":"1d","mean":"2d"}},)"
+    R"("domains":{"rack":{"size":8,"mtbf":"30d","share":0.9,"median":"1h"}},)"
+    R"("bulks":{"every":"5d","sizes":[0,2,1],"median":"2h"},"slow":{"mtbf":"5d"}})";
+
 }  // namespace
 
 TEST_CASE("equal seeds give equal traces, other seeds others") {
+  std::vector<std::string> names;
   for (const auto& [name, options] : std::vector<std::pair<std::string, std::string>>{
            {"poisson", R"({"nodes":20,"mtbf":"1h","mttr":"10min","length":"10h"})"},
-           {"spot", "{}"}}) {
+           {"spot", "{}"},
+           {"bamboo", R"({"p":0.1})"},
+           {"interval", R"({"nodes":30,"every":"1h"})"},
+           {"failures", kEverything},
+           {"llama3", "{}"},
+           {"rsc1", R"({"length":"30d"})"},
+           {"rsc2", R"({"length":"30d"})"}}) {
+    INFO(name);
+    names.push_back(name);
     CHECK(write_trace(generated(name, options, 1)) == write_trace(generated(name, options, 1)));
     CHECK(trace_digest(generated(name, options, 1)) != trace_digest(generated(name, options, 2)));
     const auto again = generate_trace(name, parse_json(options, "options"), 1, 1);
@@ -42,6 +60,8 @@ TEST_CASE("equal seeds give equal traces, other seeds others") {
     const auto bytes = write_trace(again);
     CHECK(write_trace(read_trace(bytes, "again")) == bytes);
   }
+  std::sort(names.begin(), names.end());
+  CHECK(names == trace_generators().names());  // so that a new one is tried here
 }
 
 TEST_CASE("a generated trace says how to draw it again") {
@@ -91,17 +111,8 @@ TEST_CASE("poisson: gaps between losses are exponential") {
     before = event.time;
     alive -= 1;
   }
-  std::sort(scaled.begin(), scaled.end());
   REQUIRE(scaled.size() > 500);
-  // Kolmogorov–Smirnov against the unit exponential, 99.9 %.
-  double distance = 0;
-  const auto n = static_cast<double>(scaled.size());
-  for (std::size_t i = 0; i < scaled.size(); ++i) {
-    const double expected = 1 - std::exp(-scaled[i]);
-    distance = std::max(distance, std::abs(expected - static_cast<double>(i) / n));
-    distance = std::max(distance, std::abs(expected - static_cast<double>(i + 1) / n));
-  }
-  CHECK(distance < 1.95 / std::sqrt(n));
+  CHECK(test::ks_fits(scaled, [](double x) { return 1 - std::exp(-x); }));
 }
 
 TEST_CASE("poisson: without mttr nodes never come back; fixed repairs take exactly mttr") {

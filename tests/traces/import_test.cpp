@@ -3,47 +3,16 @@
 #include <rapidcheck.h>
 
 #include "sim/base/digest.h"
-#include "sim/base/error.h"
 #include "sim/model/trace_file.h"
 #include "tests/support/catch.h"
+#include "tests/traces/importing.h"
 #include "tests/traces/random_trace.h"
 
 using namespace bethany;
+using test::complaint;
+using test::events_in_words;
+using test::import;
 using test::seconds;
-
-namespace {
-
-Trace import(const std::string& bytes, const std::string& importer = "",
-             const std::string& options = "{}") {
-  const auto node = parse_json(options, "options");
-  ObjectReader reader(node, "/trace");
-  auto trace = import_trace(bytes, "dir/log.csv", importer, reader);
-  reader.finish();
-  return trace;
-}
-
-std::string complaint(const std::string& bytes, const std::string& importer = "",
-                      const std::string& options = "{}") {
-  try {
-    import(bytes, importer, options);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
-}
-
-/// "0 join a b; 60 lost a": times in seconds.
-std::string events_in_words(const Trace& trace) {
-  std::string text;
-  for (const auto& event : trace.events) {
-    if (!text.empty()) text += "; ";
-    text += fmt::format("{} {}", to_seconds(event.time), name_of(event.kind));
-    for (const NodeId node : trace.nodes_of(event)) text += " " + trace.node_names[node.index()];
-  }
-  return text;
-}
-
-}  // namespace
 
 TEST_CASE("event-csv: rows of one instant and operation that follow each other are a bulk") {
   const auto trace = import(
@@ -175,8 +144,8 @@ TEST_CASE("the format is recognised by content, and only when it is clear") {
   CHECK(import("0,add,a\n").source == "imported as event-csv");
   CHECK(import("\xef\xbb\xbftime,node,event\r\n0,a,up\r\n").source == "imported as log-csv");
   CHECK(complaint("0,18\n") ==
-        "dir/log.csv: the format is not recognised: neither a Bethany trace nor one of event-csv "
-        "and log-csv; --importer says which it is");
+        "dir/log.csv: the format is not recognised: neither a Bethany trace nor one of event-csv, "
+        "fault-json, lanl-csv and log-csv; --importer says which it is");
   CHECK(complaint("0,add,a\n", "event-cvs") ==
         "unknown importer 'event-cvs'; did you mean 'event-csv'?");
   // An operation that is nearly one is recognised, so that the import can say what is wrong.
@@ -220,8 +189,11 @@ TEST_CASE("importers are total: damaged input is read or refused, never more") {
 }
 
 TEST_CASE("every importer and generator is registered with a summary") {
-  CHECK(trace_importers().names() == std::vector<std::string>{"event-csv", "log-csv"});
-  CHECK(trace_generators().names() == std::vector<std::string>{"interval", "poisson", "spot"});
+  CHECK(trace_importers().names() ==
+        std::vector<std::string>{"event-csv", "fault-json", "lanl-csv", "log-csv"});
+  CHECK(trace_generators().names() == std::vector<std::string>{"bamboo", "failures", "interval",
+                                                               "llama3", "poisson", "rsc1", "rsc2",
+                                                               "spot"});
   for (const auto& entry : trace_importers().entries()) CHECK(!entry.summary.empty());
   for (const auto& entry : trace_generators().entries()) CHECK(!entry.summary.empty());
 }

@@ -1,6 +1,7 @@
 #include "sim/base/error.h"
 #include "sim/model/trace_file.h"
 #include "tests/support/catch.h"
+#include "tests/traces/importing.h"
 #include "tests/traces/random_trace.h"
 #include "traces/generate.h"
 #include "traces/statistics.h"
@@ -24,16 +25,11 @@ std::string complaint(const std::string& options) {
   return "";
 }
 
-/// All but the first joins, "300 lost node4; …": times in seconds.
+/// All but the joins of the start: "300 lost node4; …".
 std::string events_in_words(const Trace& trace) {
-  std::string text;
-  for (std::size_t i = 1; i < trace.events.size(); ++i) {
-    const auto& event = trace.events[i];
-    if (i > 1) text += "; ";
-    text += fmt::format("{} {}", to_seconds(event.time), name_of(event.kind));
-    for (const NodeId node : trace.nodes_of(event)) text += " " + trace.node_names[node.index()];
-  }
-  return text;
+  const auto words = test::events_in_words(trace);
+  const auto first = words.find("; ");
+  return first == std::string::npos ? "" : words.substr(first + 2);
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ TEST_CASE("replay options have the contract's defaults") {
 
 TEST_CASE("replay options are read and written back") {
   JsonNode effective;
-  const auto options = read(R"({"from":"90min","keep":{"every":3,"first":2},)"
+  const auto options = read(R"({"from":"90min","keep":{"every":3,"first":2},"join_order":"random",)"
                             R"("cap":{"rule":"hot-surplus","order":"name","seed":3},)"
                             R"("coalesce":"2min","at_end":"repeat"})",
                             {10, 7, false}, &effective);
@@ -51,13 +51,15 @@ TEST_CASE("replay options are read and written back") {
   CHECK(options.order == CapOrder::name);
   CHECK(options.cap_seed == 3);
   CHECK(options.at_end == AtEnd::repeat);
-  CHECK(to_line(effective) == R"({"from":"90min","keep":{"every":3,"first":2},)"
-                              R"("cap":{"rule":"hot-surplus","order":"name","seed":3},)"
-                              R"("coalesce":"2min","at_end":"repeat"})");
+  CHECK(to_line(effective) ==
+        R"({"from":"90min","keep":{"every":3,"first":2},"join_order":"random",)"
+        R"("cap":{"rule":"hot-surplus","order":"name","seed":3},)"
+        R"("coalesce":"2min","at_end":"repeat"})");
   CHECK(options.keep_every == 3);
   CHECK(options.keep_first == 2);
   CHECK(cap_in_words(options) ==
-        "machines 2, 5, … of the trace; hot-surplus of 10 nodes, name order");
+        "machines 2, 5, … of the trace; joins of an instant in drawn order; hot-surplus of 10 "
+        "nodes, name order");
   CHECK(cap_in_words(read("{}")) == "members of 10 nodes, random order, seed 7");
 }
 

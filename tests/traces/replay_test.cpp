@@ -209,6 +209,23 @@ TEST_CASE("keep: every other machine, as if the others had never been there") {
         "0 join b; 10 lost b; 20 join d; 30 lost d");
 }
 
+TEST_CASE("join_order: joins of one instant in a drawn order, nothing else moves") {
+  const auto trace =
+      trace_of({"0 join a b c d e f g h", "10 lost a", "10 join a", "20 join i j"}, 30);
+  ReplayOptions options;
+  options.shuffle_joins = true;
+  const auto drawn = apply(trace, options, RngStreams(1, 0));
+  CHECK(drawn.events.size() == apply(trace, {}, RngStreams(1, 0)).events.size());
+  CHECK(in_words(drawn) != in_words(apply(trace, {}, RngStreams(1, 0))));
+  CHECK(in_words(drawn) == in_words(apply(trace, options, RngStreams(1, 0))));
+  CHECK(in_words(drawn) != in_words(apply(trace, options, RngStreams(2, 0))));
+  CHECK(in_words(drawn).find("10 lost a; 10 join a") != std::string::npos);
+  auto names = drawn.node_names;
+  std::sort(names.begin(), names.begin() + 8);
+  CHECK(names[0] == "a");
+  CHECK(names[7] == "h");
+}
+
 TEST_CASE("without a cap nothing but the netting changes a trace") {
   const auto rows = std::vector<std::string>{"0 join a b", "10 join c",   "10 lost c",  "10 slow a",
                                              "20 slow a",  "30 normal a", "40 notice b"};

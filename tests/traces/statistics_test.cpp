@@ -54,6 +54,15 @@ TEST_CASE("statistics by hand") {
   CHECK(*s.lifetime_mean_s == Approx((900 + 900 + 0 + 3600) / 4.0));
   CHECK(*s.lifetime_median_s == Approx(900));
   CHECK(s.lifetimes_censored == 1);
+  // Three nodes are known from 100 to 2800, four (z) from then to 3700.
+  CHECK(*s.availability == Approx((900 * 3 + 900 * 1 + 1800 * 2) / (2700 * 3 + 900 * 4.0)));
+  // Down: a and b from 1000, a alone from 1900, a and z from 2800, with c at 3700.
+  CHECK(*s.down_mean == Approx((900 * 2 + 900 * 1 + 900 * 2) / 3600.0));
+  CHECK(*s.down_max == 3);
+  CHECK(s.repairs == 1);
+  CHECK(*s.down_time_mean_s == Approx(900));
+  CHECK(*s.down_time_median_s == Approx(900));
+  CHECK(s.down_times_censored == 3);
 }
 
 TEST_CASE("statistics without events or losses are null, never NaN") {
@@ -61,12 +70,14 @@ TEST_CASE("statistics without events or losses are null, never NaN") {
   CHECK(
       to_line(empty) ==
       R"({"schema":"bethany/trace-stats/1","version":")" BETHANY_VERSION
-      R"(","nodes":0,"events":0,"joins":0,"losses":0,"loss_instants":0,"start_s":0.0,"end_s":10.0,"alive_mean":null,"alive_min":null,"alive_max":null,"bulk_sizes":{},"losses_per_hour":null,"node_hours_per_loss":null,"lifetime_mean_s":null,"lifetime_median_s":null,"lifetimes_censored":0})");
+      R"(","nodes":0,"events":0,"joins":0,"losses":0,"loss_instants":0,"start_s":0.0,"end_s":10.0,"alive_mean":null,"alive_min":null,"alive_max":null,"bulk_sizes":{},"losses_per_hour":null,"node_hours_per_loss":null,"lifetime_mean_s":null,"lifetime_median_s":null,"lifetimes_censored":0,"availability":null,"down_mean":null,"down_max":null,"repairs":0,"down_time_mean_s":null,"down_time_median_s":null,"down_times_censored":0})");
   const auto still = statistics_of(trace_of({{0, kJoin, {"a", "b"}}}, 10));
   CHECK(*still.alive_mean == 2);
   CHECK_FALSE(still.losses_per_hour.has_value());
   CHECK_FALSE(still.node_hours_per_loss.has_value());
   CHECK(still.lifetimes_censored == 2);
+  CHECK_FALSE(still.availability.has_value());
+  CHECK(still.down_max == 0);
 }
 
 TEST_CASE("node-level counts include notices and slowness, alive does not") {
@@ -93,6 +104,6 @@ TEST_CASE("the catalogue is in name order, complete and without an address") {
     CHECK_FALSE(trace.licence.empty());
     CHECK(find_public_trace(trace.name) == &trace);
   }
-  CHECK(public_traces().size() == 8);
+  CHECK(public_traces().size() == 10);
   CHECK(find_public_trace("no-such-trace") == nullptr);
 }

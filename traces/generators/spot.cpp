@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "sim/base/object_reader.h"
 #include "sim/model/trace.h"
+#include "traces/bulk_sizes.h"
 
 namespace bethany {
 namespace {
@@ -23,28 +23,6 @@ struct Gaps {
     if (grid.count() == 0) return std::max(gap, Duration(1));
     return std::max<std::int64_t>(1, (gap + grid / 2) / grid) * grid;
   }
-};
-
-/// How many nodes one instant touches: 1, 2, … by weight.
-class BulkSizes {
- public:
-  BulkSizes(ObjectReader& options, std::string_view key, std::vector<std::int64_t> fallback)
-      : weights_(options.integers(key, 0, 1'000'000'000, std::move(fallback))) {
-    if (weights_.size() > 1'000'000) options.fail(key, "more than 1,000,000 sizes");
-    total_ = std::accumulate(weights_.begin(), weights_.end(), std::int64_t{0});
-    if (total_ == 0) options.fail(key, "every weight is 0");
-  }
-
-  std::size_t draw(Rng& rng) const {
-    auto ticket = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(total_)));
-    std::size_t size = 0;
-    while (ticket >= weights_[size]) ticket -= weights_[size++];
-    return size + 1;
-  }
-
- private:
-  std::vector<std::int64_t> weights_;
-  std::int64_t total_ = 0;
 };
 
 /// A spot pool of `nodes` machines as a marked point process. Loss instants come at lognormal gaps

@@ -18,7 +18,8 @@ struct Rule {
 };
 constexpr Rule kRules[] = {
     {"scale", "floor(n·10/32) nodes", R"("cap":{"rule":"scale"})"},
-    {"odd", "odd-numbered instances", R"("keep":{"every":2,"first":1},"cap":{"rule":"members"})"},
+    {"odd", "odd-numbered instances",
+     R"("keep":{"every":2,"first":1},"join_order":"random","cap":{"rule":"members"})"},
 };
 
 struct Published {

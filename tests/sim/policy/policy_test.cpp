@@ -42,7 +42,7 @@ TEST_CASE("presets are the rows of the design") {
   CHECK(ds.find(R"("rebalance":"never")") != std::string::npos);
   const auto ds_ft = effective_of("ds-ft");
   CHECK(ds_ft.find(R"("on_loss":{"kind":"regroup","reuse_idle":false})") != std::string::npos);
-  CHECK(ds_ft.find(R"("membership":"at-restart")") != std::string::npos);
+  CHECK(ds_ft.find(R"("membership":{"kind":"gather","wait":"2min"})") != std::string::npos);
   const auto tutel = effective_of("tutel");
   CHECK(tutel.find(R"("overlapped":true)") != std::string::npos);
   CHECK(tutel.find(R"("on_loss":"restart")") != std::string::npos);

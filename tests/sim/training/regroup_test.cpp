@@ -121,15 +121,35 @@ TEST_CASE("rule 8: a join in place never sends away a node that holds state") {
   CHECK(letters(made[2]) == "abde");
 }
 
-TEST_CASE("rule 8: a regrouping policy that admits nobody keeps its size until it restarts") {
+TEST_CASE("rule 8: whom a regroup leaves out stays out until a restart; who comes later joins") {
   auto job = regrouping();
-  job.nodes = 4;
-  job.trace = "0 join a b c d; 5 lost c; 12 join c";
-  job.until_time = "40s";
+  job.policy = R"({"preset": "ds-ft", "checkpoint": "none", "membership": "eager"})";
+  job.nodes = 6;
+  // c is lost: a and b go on, d stays out. e alone makes no group without d; with f it does. The
+  // loss of both holders of expert 0 restarts everybody, d too.
+  job.trace = "0 join a b c d; 5 lost c; 12 join e; 20 join f; 40 lost a e";
+  job.until_time = "60s";
   const auto run = job.run();
-  CHECK(configurations(run).size() == 2);
-  // From 12 s on c and d could make a group: they wait.
-  CHECK(to_text(unavailable(run, Unavailable::waiting)) == to_text(node_s(2 * (40 - 12))));
+  const auto made = configurations(run);
+  REQUIRE(made.size() == 4);
+  CHECK(letters(made[1]) == "ab");
+  CHECK(letters(made[2]) == "abef");
+  CHECK(made[2].cause == PlanCause::join);
+  CHECK(made[2].time > at(std::chrono::seconds(20)));
+  CHECK(made[3].cause == PlanCause::restart);
+  CHECK(letters(made[3]) == "bd");
+}
+
+TEST_CASE("rule 8: with reuse_idle a node without a group joins with the next one") {
+  auto job = regrouping();
+  job.policy = R"({"preset": "ds-ft", "checkpoint": "none", "membership": "eager",
+                   "on_loss": {"kind": "regroup", "reuse_idle": true}})";
+  job.nodes = 5;
+  job.trace = "0 join a b c d; 5 lost c; 12 join e";
+  job.until_time = "40s";
+  const auto made = configurations(job.run());
+  REQUIRE(made.size() == 3);
+  CHECK(letters(made[2]) == "abde");
 }
 
 }  // namespace

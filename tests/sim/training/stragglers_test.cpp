@@ -218,5 +218,52 @@ TEST_CASE("rule evict: a member that is dismissed and lost at once is no disrupt
   check_equal(unavailable(run, Unavailable::spare), 1);
 }
 
+TEST_CASE("rule evict: decisions follow the load, and are those of stepping one by one") {
+  SmallJob job;
+  job.nodes = 4;
+  job.experts = 4;
+  job.slots = 2;
+  job.moe_layers = 2;
+  job.scenario.model.dense_matmul_parameters = 1000;
+  job.scenario.training.sequence_length = 64;
+  // Computation of milliseconds a step, so that what the load asks of the slow rank decides.
+  job.cost = R"({"model": "analytic", "dense": {"flop_rate": "10MFLOPS"},
+                 "expert": {"flop_rate": "100MFLOPS"}, "planning": "1ms",
+                 "communicator": {"base": "10ms", "per_node": "0s"}})";
+  job.policy = R"({"preset": "lazarus", "checkpoint": {"every": 7}, "rebalance": {"every": 10},
+                   "membership": {"kind": "gather", "wait": "2s"},
+                   "straggler": {"kind": "evict", "below": 0.95, "after": "1s"}})";
+  Rng rng = RngStreams(3, 0).stream("loads");
+  for (std::int64_t step = 0; step < 400; step += 25) {
+    LoadMatrix load(2, 4);
+    for (auto& value : load.values) value = static_cast<std::int64_t>(rng.below(50) + 1);
+    job.routing.push_back({step, load});
+  }
+  job.until_time = "60s";
+  int evictions = 0;
+  for (const char* speed : {"0.9", "0.8", "0.7", "0.6", "0.5", "0.3"}) {
+    job.trace = std::string("0 join a b c d; 2 slow:") + speed +
+                " b; 7 slow:0.6 d; 20 normal b; 30 lost a; 31 join a; 40 normal d";
+    const auto scenario = job.scenario;
+    const auto in_one_go = job.run(false);
+    job.scenario = scenario;
+    const auto one_by_one = job.run(true);
+    job.scenario = scenario;
+    INFO("speed " << speed);
+    CHECK(in_one_go.end.samples == one_by_one.end.samples);
+    CHECK(to_text(in_one_go.end.ledger.productive) == to_text(one_by_one.end.ledger.productive));
+    const auto made = configurations(in_one_go);
+    const auto made_one_by_one = configurations(one_by_one);
+    REQUIRE(made.size() == made_one_by_one.size());
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      CHECK(made[i].time == made_one_by_one[i].time);
+      CHECK(made[i].machine_of_place == made_one_by_one[i].machine_of_place);
+      evictions += made[i].cause == PlanCause::evict ? 1 : 0;
+    }
+  }
+  CHECK(evictions > 3);
+  CHECK(evictions < 12);  // not always
+}
+
 }  // namespace
 }  // namespace bethany

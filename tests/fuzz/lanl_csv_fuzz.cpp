@@ -1,0 +1,7 @@
+// The importer lanl-csv: what it accepts is a valid trace.
+#include "tests/fuzz/importer.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  bethany::fuzz_importers({"lanl-csv"}, data, size);
+  return 0;
+}
