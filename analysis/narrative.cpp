@@ -52,6 +52,8 @@ std::string cause_text(PlanCause cause) {
       return "join";
     case PlanCause::rebalance:
       return "rebalance";
+    case PlanCause::evict:
+      return "eviction of slow nodes";
   }
   return "?";
 }
@@ -137,6 +139,7 @@ void Narrator::end_stretch() {
     take_line_(text);
   }
   for (const auto& held : std::exchange(held_, {})) take_line_(held);
+  speed_changed_ = false;
 }
 
 void Narrator::extend(SimTime from, SimTime to, int nodes) {
@@ -148,6 +151,15 @@ void Narrator::extend(SimTime from, SimTime to, int nodes) {
     stretch_->nodes = nodes;
   }
   stretch_->to = to;
+}
+
+/// Where slow nodes change the length of steps, a new stretch begins.
+void Narrator::extend_by_steps(SimTime from, SimTime to, int nodes, Duration step_time) {
+  const bool other =
+      stretch_ && stretch_->step_time.count() != 0 && stretch_->step_time != step_time;
+  if (other && speed_changed_) end_stretch();
+  extend(from, to, nodes);
+  stretch_->step_time = step_time;
 }
 
 void Narrator::end_wait(SimTime time) {
@@ -175,19 +187,26 @@ void Narrator::tell(const NodesLost& fact) {
   hold(fact.time, text);
 }
 
+void Narrator::tell(const SpeedChanged& fact) {
+  hold(fact.time, fact.speed < 1 ? fmt::format("slow: {}, {:.4g} of full speed",
+                                               names_of(fact.nodes), fact.speed)
+                                 : "at full speed again: " + names_of(fact.nodes));
+  speed_changed_ = true;
+}
+
 void Narrator::tell(const WaitBegan& fact) {
   line(fact.time, fmt::format("waits for nodes: {} ready, {} needed", fact.ready, fact.needed));
   waiting_since_ = fact.time;
 }
 
 void Narrator::tell(const StepsCommitted& fact) {
-  extend(fact.from, fact.to, fact.nodes);
+  extend_by_steps(fact.from, fact.to, fact.nodes, fact.step_time);
   stretch_->steps += fact.count;
   stretch_->samples += fact.samples;
 }
 
 void Narrator::tell(const RoundsCommitted& fact) {
-  extend(fact.from, fact.to, fact.nodes);
+  extend_by_steps(fact.from, fact.to, fact.nodes, fact.step_time);
   stretch_->steps += fact.rounds * fact.steps;
   stretch_->samples += fact.samples;
   stretch_->checkpoints += fact.rounds;

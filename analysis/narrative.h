@@ -36,11 +36,13 @@ class Narrator final : public RunSink {
     Duration writing{0};
     std::int64_t checkpoints = 0;
     std::int64_t covered = 0;  // by the last checkpoint
+    Duration step_time{0};     // of the newest steps
   };
 
   void tell(const RunStarted& fact);
   void tell(const NodesJoined& fact);
   void tell(const NodesLost& fact);
+  void tell(const SpeedChanged& fact);
   void tell(const WaitBegan& fact);
   void tell(const StepsCommitted& fact);
   void tell(const RoundsCommitted& fact);
@@ -57,6 +59,7 @@ class Narrator final : public RunSink {
   /// A line that is told after the stretch it falls into: steps up to a loss are reported after it.
   void hold(SimTime time, const std::string& text);
   void extend(SimTime from, SimTime to, int nodes);
+  void extend_by_steps(SimTime from, SimTime to, int nodes, Duration step_time);
   void end_stretch();
   void end_wait(SimTime time);
   void tell_fetches(const ConfigurationCompleted& fact);
@@ -68,6 +71,7 @@ class Narrator final : public RunSink {
   bool recovers_in_place_ = false;
   std::optional<Stretch> stretch_;
   std::vector<std::string> held_;
+  bool speed_changed_ = false;  // since the stretch began
   std::optional<SimTime> waiting_since_;
   std::optional<SimTime> disrupted_since_;     // first loss that has not been recovered from
   std::shared_ptr<const PlacementPlan> plan_;  // last completed

@@ -70,6 +70,7 @@ class SummaryFold final : public RunSink {
   // What happened to nodes, waits and checkpoints is counted where it changes steps or recoveries.
   void take_fact(const NodesJoined&) {}
   void take_fact(const NodesLost&) {}
+  void take_fact(const SpeedChanged&) {}
   void take_fact(const WaitBegan&) {}
   void take_fact(const CheckpointUsable&) {}
 

@@ -104,6 +104,7 @@ const std::map<std::string, std::function<Items()>>& kinds() {
       {"rebalance", [] { return items_of(rebalance_rules()); }},
       {"membership", [] { return items_of(membership_rules()); }},
       {"notice", [] { return items_of(notice_rules()); }},
+      {"straggler", [] { return items_of(straggler_rules()); }},
       {"models", items_of_models},
       {"families", [] { return items_of(model_families()); }},
       {"node-types", items_of_node_types},

@@ -54,22 +54,26 @@ struct Sizes {
   }
 };
 
-/// What the plan alone decides.
-struct PlanSums {
-  double expert_reduce_seconds = 0;  // on the rank that reduces longest
-  std::int64_t slots = 0;            // occupied on the fullest rank, over all layers
-};
-
 /// What the traffic alone decides, for one micro-batch.
 struct TrafficSums {
-  std::int64_t computed_rows = 0;  // Σ over layers of the fullest rank's
-  double all_to_all_seconds = 0;   // Σ over layers of the longest link of one all-to-all
-  double hidden_seconds = 0;       // of the all-to-alls, behind the computation of their layer
+  double computed_rows = 0;       // Σ over layers of the most rows / speed of a rank
+  double all_to_all_seconds = 0;  // Σ over layers of the longest link of one all-to-all
+  double hidden_seconds = 0;      // of the all-to-alls, behind the computation of their layer
 };
 
 std::int64_t largest(const std::vector<std::int64_t>& values) {
   std::int64_t result = 0;
   for (const std::int64_t value : values) result = std::max(result, value);
+  return result;
+}
+
+/// The most rows that a rank computes, in rows of a rank at full speed.
+double longest(const std::vector<std::int64_t>& rows, std::span<const double> speeds) {
+  if (speeds.empty()) return static_cast<double>(largest(rows));
+  double result = 0;
+  for (std::size_t rank = 0; rank < rows.size(); ++rank) {
+    result = std::max(result, static_cast<double>(rows[rank]) / speeds[rank]);
+  }
   return result;
 }
 
@@ -153,15 +157,15 @@ class AnalyticTimer final : public StepTimer {
  private:
   static constexpr double kAllToAlls = 4;  // dispatch and combine, forward and backward
 
-  double expert_seconds(std::int64_t rows) const {
-    return static_cast<double>(rows) * sizes_.expert_flop * sizes_.compute_passes /
+  double expert_seconds(double rows) const {
+    return rows * sizes_.expert_flop * sizes_.compute_passes /
            constants_[Constant::expert_flop_rate];
   }
-  PlanSums sum_plan(const PlacementPlan& plan) const;
+  double expert_reduce_seconds(const PlacementPlan& plan) const;
   TrafficSums sum_traffic(const StepQuery& query) const;
   double dense_reduce_seconds(int ranks) const;
   double tensor_parallel_seconds(std::int64_t tokens) const;
-  double optimizer_seconds(std::int64_t slots, int ranks) const;
+  double optimizer_seconds(const StepQuery& query) const;
 
   Sizes sizes_;
   ConstantValues constants_;
@@ -192,26 +196,23 @@ void visit_experts(const PlacementPlan& plan, const LayerPlan& layer, const Visi
   }
 }
 
-std::int64_t slots_of_fullest_rank(const PlacementPlan& plan) {
+/// Of a rank, over all layers.
+std::int64_t occupied_slots(const PlacementPlan& plan, std::size_t rank) {
   const auto slots = static_cast<std::size_t>(plan.slots_per_gpu());
-  std::int64_t most = 0;
-  for (std::size_t rank = 0; rank < static_cast<std::size_t>(plan.ranks()); ++rank) {
-    std::int64_t occupied = 0;
-    for (const auto& layer : plan.layers) {
-      // Vacant slots are a GPU's last.
-      const std::int32_t* slot = layer.expert_of_slot.data() + rank * slots;
-      std::size_t held = slots;
-      while (held > 0 && slot[held - 1] == kVacant) --held;
-      occupied += static_cast<std::int64_t>(held);
-    }
-    most = std::max(most, occupied);
+  std::int64_t occupied = 0;
+  for (const auto& layer : plan.layers) {
+    // Vacant slots are a GPU's last.
+    const std::int32_t* slot = layer.expert_of_slot.data() + rank * slots;
+    std::size_t held = slots;
+    while (held > 0 && slot[held - 1] == kVacant) --held;
+    occupied += static_cast<std::int64_t>(held);
   }
-  return most;
+  return occupied;
 }
 
 /// Replicas of an expert on one rank are summed there first and count once. Layers do not wait for
 /// each other, so the rank with the longest sum over all layers decides.
-PlanSums AnalyticTimer::sum_plan(const PlacementPlan& plan) const {
+double AnalyticTimer::expert_reduce_seconds(const PlacementPlan& plan) const {
   std::vector<Holders> holders(static_cast<std::size_t>(plan.experts));
   std::vector<double> expert_seconds(holders.size());
   std::vector<double> rank_seconds(static_cast<std::size_t>(plan.ranks()));
@@ -236,12 +237,9 @@ PlanSums AnalyticTimer::sum_plan(const PlacementPlan& plan) const {
       rank_seconds[rank] += expert_seconds[expert];
     });
   }
-  PlanSums sums;
-  sums.slots = slots_of_fullest_rank(plan);
-  for (const double seconds : rank_seconds) {
-    sums.expert_reduce_seconds = std::max(sums.expert_reduce_seconds, seconds);
-  }
-  return sums;
+  double most = 0;
+  for (const double seconds : rank_seconds) most = std::max(most, seconds);
+  return most;
 }
 
 /// Overlap is decided layer by layer: of an overlapped layer the longer of its four all-to-alls and
@@ -256,7 +254,7 @@ TrafficSums AnalyticTimer::sum_traffic(const StepQuery& query) const {
                   query.plan->ranks());
     const auto near = std::max(largest(layer.sent_inside), largest(layer.received_inside));
     const auto far = std::max(largest(layer.sent_outside), largest(layer.received_outside));
-    const auto rows = largest(layer.computed);
+    const double rows = longest(layer.computed, query.speeds);
     const double link =
         std::max(static_cast<double>(near) * inside, static_cast<double>(far) * outside);
     sums.computed_rows += rows;
@@ -295,17 +293,24 @@ double AnalyticTimer::tensor_parallel_seconds(std::int64_t tokens) const {
           2.0 * (group - 1) / group * bytes / constants_[Constant::tensor_parallel_bandwidth]);
 }
 
-double AnalyticTimer::optimizer_seconds(std::int64_t slots, int ranks) const {
-  const double dense = sizes_.dense_parameters / (sizes_.zero ? ranks : sizes_.tensor_parallel);
-  const double parameters = dense + static_cast<double>(slots) * sizes_.expert_parameters;
-  return parameters * constants_[Constant::optimizer_bytes] /
-         constants_[Constant::optimizer_bandwidth];
+/// Of the rank that takes longest.
+double AnalyticTimer::optimizer_seconds(const StepQuery& query) const {
+  const double dense =
+      sizes_.dense_parameters / (sizes_.zero ? query.ranks : sizes_.tensor_parallel);
+  double most = 0;  // parameters, as if updated at full speed
+  for (std::size_t rank = 0; rank < static_cast<std::size_t>(query.plan->ranks()); ++rank) {
+    const auto slots = static_cast<double>(occupied_slots(*query.plan, rank));
+    const double parameters = dense + slots * sizes_.expert_parameters;
+    most = std::max(most, query.speeds.empty() ? parameters : parameters / query.speeds[rank]);
+  }
+  return most * constants_[Constant::optimizer_bytes] / constants_[Constant::optimizer_bandwidth];
 }
 
 CostBreakdown AnalyticTimer::step(const StepQuery& query) const {
   BETHANY_CHECK(query.plan != nullptr && query.ranks > 0, "a step of {} ranks without a plan",
                 query.ranks);
-  const PlanSums plan = sum_plan(*query.plan);
+  BETHANY_CHECK(query.speeds.empty() || query.speeds.size() == std::size_t(query.ranks),
+                "{} speeds of {} ranks", query.speeds.size(), query.ranks);
   const TrafficSums traffic = sum_traffic(query);
   const auto batches = static_cast<double>(query.accumulation);
   const auto layer_count = static_cast<double>(query.layers.size());
@@ -313,8 +318,8 @@ CostBreakdown AnalyticTimer::step(const StepQuery& query) const {
   const double exchanges = query.ranks > 1 ? batches : 0;
   const double dense = static_cast<double>(query.tokens_per_rank) * sizes_.dense_flop *
                        sizes_.compute_passes / constants_[Constant::dense_flop_rate];
-  const double expert =
-      expert_seconds(traffic.computed_rows) + layer_count * constants_[Constant::expert_per_layer];
+  const double expert = expert_seconds(traffic.computed_rows) +
+                        layer_count * constants_[Constant::expert_per_layer] / query.slowest;
   const double all_to_all = kAllToAlls * (layer_count * constants_[Constant::all_to_all_latency] +
                                           traffic.all_to_all_seconds) -
                             traffic.hidden_seconds;
@@ -327,14 +332,14 @@ CostBreakdown AnalyticTimer::step(const StepQuery& query) const {
     result.terms.push_back({.name = name, .time = rounded(std::min(seconds, kLongestTermSeconds))});
     result.total += result.terms.back().time;
   };
-  add("dense", batches * dense);
+  add("dense", batches * dense / query.slowest);
   add("tensor_parallel", batches * tensor_parallel_seconds(query.tokens_per_rank));
   add("expert", batches * expert);
   add("all_to_all", exchanges * std::max(0.0, all_to_all));
   add("count_exchange", exchanges * counts);
   add("all_reduce_dense", dense_reduce_seconds(query.ranks));
-  add("all_reduce_expert", plan.expert_reduce_seconds);
-  add("optimizer", optimizer_seconds(plan.slots, query.ranks));
+  add("all_reduce_expert", expert_reduce_seconds(*query.plan));
+  add("optimizer", optimizer_seconds(query));
   add("fixed", fixed);
   return result;
 }

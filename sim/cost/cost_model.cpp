@@ -17,7 +17,7 @@ class StepTimeOverride final : public StepTimer {
   bool looks_at_traffic() const override { return false; }
   CostBreakdown step(const StepQuery& query) const override {
     if (!table_.covers(query.nodes)) outside_.add();
-    const Duration time = table_.at(query.nodes);
+    const Duration time = slowed(table_.at(query.nodes), query.slowest);
     return {.total = time, .terms = {{.name = "step_time", .time = time}}};
   }
   Duration checkpoint_write(std::int64_t bytes, int nodes) const override {

@@ -31,7 +31,7 @@ class FixedTimer final : public StepTimer {
   bool looks_at_traffic() const override { return false; }
   CostBreakdown step(const StepQuery& query) const override {
     if (!step_.covers(query.nodes)) outside_.add();
-    const Duration time = step_.at(query.nodes);
+    const Duration time = slowed(step_.at(query.nodes), query.slowest);
     return {.total = time, .terms = {{.name = "step", .time = time}}};
   }
   Duration checkpoint_write(std::int64_t, int) const override { return durations_.checkpoint; }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/base/check.h"
 #include "sim/base/time.h"
 #include "sim/model/plan.h"
 #include "sim/model/traffic.h"
@@ -31,10 +32,22 @@ struct StepQuery {
   int ranks = 0;                     // = nodes × GPUs per node
   std::int64_t accumulation = 1;     // micro-batches
   std::int64_t tokens_per_rank = 0;  // of one micro-batch, on the fullest rank
+  double slowest = 1;                // speed of the slowest rank: 1 is full speed, never above
   /// The rest is only there when StepTimer::looks_at_traffic().
   const PlacementPlan* plan = nullptr;
   std::span<const LayerTraffic> layers;  // one per MoE layer, of one micro-batch
+  std::span<const double> speeds;        // of the ranks, the least is `slowest`; empty: all 1
 };
+
+/// What takes `full_speed` at speed 1 takes this at `speed`, rounded once to whole ns; at most
+/// kLongest. Requires: 0 < speed <= 1.
+inline Duration slowed(Duration full_speed, double speed) {
+  BETHANY_CHECK(speed > 0 && speed <= 1, "a speed of {}", speed);
+  if (speed == 1) return full_speed;
+  const double ns = static_cast<double>(full_speed.count()) / speed;
+  const auto longest = static_cast<double>(kLongest.count());
+  return ns < longest ? Duration(static_cast<std::int64_t>(ns + 0.5)) : kLongest;
+}
 
 /// What a restart reads. Without a plan only the checkpoint's size is known; the rest is 0.
 struct LoadQuery {
@@ -50,7 +63,8 @@ class StepTimer {
  public:
   virtual ~StepTimer() = default;
 
-  /// False: step() depends on the node count alone, so that no plan needs to be made for it.
+  /// False: step() depends on the node count and the slowest rank alone, so that no plan needs to
+  /// be made for it.
   virtual bool looks_at_traffic() const = 0;
   virtual CostBreakdown step(const StepQuery& query) const = 0;
 

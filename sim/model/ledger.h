@@ -27,8 +27,8 @@ inline constexpr std::array<std::string_view, kBlockedCount> kBlockedNames = {
     "start",   "checkpoint", "detection", "planning", "communicator", "transfer",
     "restart", "load",       "rebalance", "join",     "drain"};
 
-/// Why a place of the cluster is no member (DESIGN §4.8). `spare` is reserved for policies that
-/// hold nodes back.
+/// Why a place of the cluster is no member (DESIGN §4.8). `spare`: held back by the policy, as too
+/// slow.
 enum class Unavailable : std::uint8_t { absent, starting, waiting, spare, stranded };
 inline constexpr std::size_t kUnavailableCount = 5;
 inline constexpr std::array<std::string_view, kUnavailableCount> kUnavailableNames = {

@@ -54,6 +54,8 @@ std::string_view name_of(PlanCause cause) {
       return "join";
     case PlanCause::rebalance:
       return "rebalance";
+    case PlanCause::evict:
+      return "evict";
   }
   return "?";
 }

@@ -37,7 +37,7 @@ enum class Recovery : std::uint8_t { in_place, regroup, restart, none };
 std::string_view name_of(Recovery recovery);
 
 /// Why a configuration was made.
-enum class PlanCause : std::uint8_t { start, in_place, regroup, restart, join, rebalance };
+enum class PlanCause : std::uint8_t { start, in_place, regroup, restart, join, rebalance, evict };
 std::string_view name_of(PlanCause cause);
 
 struct RunStarted {
@@ -58,6 +58,13 @@ struct NodesLost {
   std::vector<NodeId> nodes;
   int members = 0;  // of them
   std::string_view cause;
+};
+
+/// From here on these nodes work at `speed` of their full speed; steps that begin later notice.
+struct SpeedChanged {
+  SimTime time;
+  std::vector<NodeId> nodes;
+  double speed = 1;
 };
 
 /// The job waits for nodes from here until the next stage or step.
@@ -154,9 +161,9 @@ struct RunEnded {
 };
 
 using RunEvent =
-    std::variant<RunStarted, NodesJoined, NodesLost, WaitBegan, StepsCommitted, RoundsCommitted,
-                 StepDiscarded, StageEnded, CheckpointUsable, DisruptionBegan, RecoveryDecided,
-                 RolledBack, ConfigurationCompleted, RunEnded>;
+    std::variant<RunStarted, NodesJoined, NodesLost, SpeedChanged, WaitBegan, StepsCommitted,
+                 RoundsCommitted, StepDiscarded, StageEnded, CheckpointUsable, DisruptionBegan,
+                 RecoveryDecided, RolledBack, ConfigurationCompleted, RunEnded>;
 
 /// Takes the facts of one run, in order.
 class RunSink {

@@ -17,6 +17,7 @@ concept FactOf = std::same_as<std::remove_const_t<Given>, Fact>;
 inline std::string_view record_name(const RunStarted&) { return "run_started"; }
 inline std::string_view record_name(const NodesJoined&) { return "nodes_joined"; }
 inline std::string_view record_name(const NodesLost&) { return "nodes_lost"; }
+inline std::string_view record_name(const SpeedChanged&) { return "speed_changed"; }
 inline std::string_view record_name(const WaitBegan&) { return "wait_began"; }
 inline std::string_view record_name(const StepsCommitted&) { return "steps_committed"; }
 inline std::string_view record_name(const RoundsCommitted&) { return "rounds_committed"; }
@@ -52,6 +53,13 @@ void record_fields(Io& io, FactOf<NodesLost> auto& fact) {
   io("nodes", fact.nodes);
   io("members", fact.members);
   io("cause", fact.cause);
+}
+
+template <class Io>
+void record_fields(Io& io, FactOf<SpeedChanged> auto& fact) {
+  io("t_ns", fact.time);
+  io("nodes", fact.nodes);
+  io("speed", fact.speed);
 }
 
 template <class Io>

@@ -18,6 +18,7 @@ class FieldWriter {
   void operator()(std::string_view key, std::int64_t value) { put(key, "{}", value); }
   void operator()(std::string_view key, int value) { put(key, "{}", value); }
   void operator()(std::string_view key, bool value) { put(key, "{}", value ? "true" : "false"); }
+  void operator()(std::string_view key, double value) { put(key, "{}", value); }
   void operator()(std::string_view key, SimTime value) {
     put(key, "{}", value.time_since_epoch().count());
   }

@@ -47,6 +47,9 @@ class FieldReader {
   void operator()(std::string_view key, bool& value) {
     if (take(key).get(value) != simdjson::SUCCESS) fail(key, "expected true or false");
   }
+  void operator()(std::string_view key, double& value) {
+    if (take(key).get(value) != simdjson::SUCCESS) fail(key, "expected a number");
+  }
   void operator()(std::string_view key, SimTime& value) {
     value = at(Duration(integer(key, static_cast<std::int64_t>(kLargestCount))));
   }
@@ -81,7 +84,7 @@ class FieldReader {
     value = named(key, Recovery::none, [](Recovery recovery) { return name_of(recovery); });
   }
   void operator()(std::string_view key, PlanCause& value) {
-    value = named(key, PlanCause::rebalance, [](PlanCause cause) { return name_of(cause); });
+    value = named(key, PlanCause::evict, [](PlanCause cause) { return name_of(cause); });
   }
   void operator()(std::string_view key, Blocked& value) {
     value = named(key, Blocked::drain,
@@ -269,6 +272,8 @@ class RecordCheck {
     if constexpr (std::is_same_v<Fact, RunStarted>) {
       target_nodes_ = fact.target_nodes;
       tokens_per_sample_ = fact.tokens_per_sample;
+    } else if constexpr (std::is_same_v<Fact, SpeedChanged>) {
+      if (!(fact.speed > 0 && fact.speed <= 1)) place.fail("/speed", "not above 0 and at most 1");
     } else if constexpr (std::is_same_v<Fact, StepsCommitted>) {
       is_counter(place, "/first_step", fact.first_step);
       const Int128 stepped = Int128{fact.count} * fact.step_time.count();

@@ -22,7 +22,8 @@ struct Transfer {
 struct Holdings {
   const PlacementPlan* plan = nullptr;  // the last completed one; null: nobody holds anything
   /// For each machine of the new configuration: the place of `plan` whose state it still holds,
-  /// or -1 (a newcomer, or it lost its state).
+  /// or -1 (a newcomer, or it lost its state). More than the new plan has places: those at the end
+  /// get none, they only send what they hold.
   std::vector<int> place_of;
 };
 
@@ -66,8 +67,8 @@ constexpr std::int64_t kMostOverlaps = 4'000'000;
 /// holds are bound first, a machine's own place before others: an unchanged plan moves nothing, and
 /// such pairs are part of some best assignment. A machine that held no place fetches the dense
 /// state too.
-/// Requires: plan.nodes machines; every expert is held by some machine, or holdings.plan is null
-/// (then nothing is fetched: state comes from elsewhere).
+/// Requires: at least plan.nodes machines; every expert is held by some machine, or holdings.plan
+/// is null (then nothing is fetched: state comes from elsewhere).
 Binding bind_plan(const PlacementPlan& plan, const Holdings& holdings, const StateSizes& sizes,
                   const BindingRules& rules = {});
 

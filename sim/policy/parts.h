@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "sim/base/registry.h"
 #include "sim/base/time.h"
@@ -83,10 +84,31 @@ class NoticeRule {
   virtual ~NoticeRule() = default;
 };
 
+/// A training set as a straggler rule weighs it.
+struct Team {
+  int nodes = 0;     // that a plan can use, candidates included
+  Duration step{0};  // of the members as they are, if those who go were at full speed
+};
+
+/// What members that work at less than their full speed change. A node that has been too slow for
+/// `patience()` is overdue: it is no candidate, and as a member it goes when `dismiss()` says so.
+class StragglerRule {
+ public:
+  virtual ~StragglerRule() = default;
+  /// Whether a node that works at `speed` of its full speed (0 < speed < 1) is too slow.
+  virtual bool too_slow(double speed) const = 0;
+  /// How long a node may be too slow, whether it is a member or not.
+  virtual Duration patience() const = 0;
+  /// How many of the overdue members go. `teams[k]` is what is left when the k slowest do; teams[0]
+  /// is what is there. Requires: not empty. Ensures: less than teams.size().
+  virtual std::size_t dismiss(std::span<const Team> teams) const = 0;
+};
+
 Registry<CheckpointRule>& checkpoint_rules();
 Registry<OnLoss>& on_loss_parts();
 Registry<RebalanceRule>& rebalance_rules();
 Registry<MembershipRule>& membership_rules();
 Registry<NoticeRule>& notice_rules();
+Registry<StragglerRule>& straggler_rules();
 
 }  // namespace bethany

@@ -25,8 +25,8 @@ const std::map<std::string, Preset, std::less<>>& preset_table() {
             "on_loss": "in-place", "checkpoint": {"kind": "steps", "every": 250},
             "rebalance": {"kind": "steps", "every": 200},
             "membership": {"kind": "gather", "wait": "2min"}, "notice": "ignore",
-            "fault_threshold": 2, "layer_order": "aligned",
-            "binding": "greedy"})"}},
+            "straggler": "ignore", "fault_threshold": 2,
+            "layer_order": "aligned", "binding": "greedy"})"}},
       {"lazarus+",
        {"ours: core plans, whose replica counts are chosen for recovery, and the min-makespan "
         "split",
@@ -34,38 +34,38 @@ const std::map<std::string, Preset, std::less<>>& preset_table() {
             "on_loss": "in-place", "checkpoint": {"kind": "steps", "every": 250},
             "rebalance": {"kind": "steps", "every": 200},
             "membership": {"kind": "gather", "wait": "2min"}, "notice": "ignore",
-            "fault_threshold": 2, "layer_order": "aligned",
-            "binding": "greedy"})"}},
+            "straggler": "ignore", "fault_threshold": 2,
+            "layer_order": "aligned", "binding": "greedy"})"}},
       {"ds",
        {"DeepSpeed-MoE: static expert parallelism, padded, restart from checkpoints",
         R"({"allocation": "ep", "placement": "ep-groups", "dispatch": "ep-group",
             "on_loss": "restart", "checkpoint": {"kind": "steps", "every": 50},
             "rebalance": "never", "membership": {"kind": "gather", "wait": "2min"},
-            "notice": "ignore", "fault_threshold": 2, "layer_order": "aligned",
-            "binding": "greedy"})"}},
+            "notice": "ignore", "straggler": "ignore", "fault_threshold": 2,
+            "layer_order": "aligned", "binding": "greedy"})"}},
       {"ds-ft",
        {"DeepSpeed-MoE on Lazarus' runtime, DS(FT): regroups while a full expert set survives",
         R"({"allocation": "ep", "placement": "ep-groups", "dispatch": "ep-group",
             "on_loss": "regroup", "checkpoint": {"kind": "steps", "every": 250},
             "rebalance": "never", "membership": {"kind": "gather", "wait": "2min"},
-            "notice": "ignore", "fault_threshold": 2, "layer_order": "aligned",
-            "binding": "greedy"})"}},
+            "notice": "ignore", "straggler": "ignore", "fault_threshold": 2,
+            "layer_order": "aligned", "binding": "greedy"})"}},
       {"tutel",
        {"Tutel: as ds, all-to-all overlapped with the experts' computation",
         R"({"allocation": "ep", "placement": "ep-groups",
             "dispatch": {"kind": "ep-group", "overlapped": true},
             "on_loss": "restart", "checkpoint": {"kind": "steps", "every": 50},
             "rebalance": "never", "membership": {"kind": "gather", "wait": "2min"},
-            "notice": "ignore", "fault_threshold": 2, "layer_order": "aligned",
-            "binding": "greedy"})"}},
+            "notice": "ignore", "straggler": "ignore", "fault_threshold": 2,
+            "layer_order": "aligned", "binding": "greedy"})"}},
       {"tutel-ft",
        {"Tutel on Lazarus' runtime, Tutel(FT): regroups as ds-ft",
         R"({"allocation": "ep", "placement": "ep-groups",
             "dispatch": {"kind": "ep-group", "overlapped": true},
             "on_loss": "regroup", "checkpoint": {"kind": "steps", "every": 250},
             "rebalance": "never", "membership": {"kind": "gather", "wait": "2min"},
-            "notice": "ignore", "fault_threshold": 2, "layer_order": "aligned",
-            "binding": "greedy"})"}},
+            "notice": "ignore", "straggler": "ignore", "fault_threshold": 2,
+            "layer_order": "aligned", "binding": "greedy"})"}},
       {"ideal",
        {"upper bound: best step time of the compared policies, all nodes there, nothing blocks",
         "{}"}},
@@ -80,8 +80,9 @@ std::vector<std::string> preset_names() {
 }
 
 const std::vector<std::string>& part_keys() {
-  static const std::vector<std::string> keys = {"allocation", "placement", "dispatch",   "on_loss",
-                                                "checkpoint", "rebalance", "membership", "notice"};
+  static const std::vector<std::string> keys = {"allocation", "placement",  "dispatch",
+                                                "on_loss",    "checkpoint", "rebalance",
+                                                "membership", "notice",     "straggler"};
   return keys;
 }
 
@@ -240,6 +241,7 @@ Policy read_policy(const JsonNode& node, const std::string& path, const std::str
   policy.rebalance = read_part(reader, "rebalance", rebalance_rules());
   policy.membership = read_part(reader, "membership", membership_rules());
   policy.notice = read_part(reader, "notice", notice_rules());
+  policy.straggler = read_part(reader, "straggler", straggler_rules());
   policy.fault_threshold = static_cast<int>(reader.integer("fault_threshold", 1, 1'000'000));
   if (reader.has("minimum_nodes")) {
     policy.minimum_nodes = static_cast<int>(reader.integer("minimum_nodes", 1, 10'000'000));

@@ -28,6 +28,7 @@ struct Policy {
   std::unique_ptr<RebalanceRule> rebalance;
   std::unique_ptr<MembershipRule> membership;
   std::unique_ptr<NoticeRule> notice;
+  std::unique_ptr<StragglerRule> straggler;
   std::string placement_kind;
   int fault_threshold = 2;
   std::optional<int> minimum_nodes;  // default: what the layout needs

@@ -28,4 +28,9 @@ Registry<NoticeRule>& notice_rules() {
   return registry;
 }
 
+Registry<StragglerRule>& straggler_rules() {
+  static Registry<StragglerRule> registry;
+  return registry;
+}
+
 }  // namespace bethany

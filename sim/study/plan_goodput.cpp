@@ -94,7 +94,7 @@ PlanGoodput expected_goodput(const Setup& setup, const Policy& policy, const Loa
   configuration.plan = std::make_shared<const PlacementPlan>(plan.plan);
 
   PlanGoodput result;
-  result.step_s = to_seconds(planner.step_time(configuration, 0));
+  result.step_s = to_seconds(planner.step_time(configuration, 0, {}));
   const Duration write = planner.checkpoint_write(configuration.nodes);
   const double interval_s = checkpoint_interval_s(policy, result.step_s, write);
   double lost_s = 0;  // per disruption

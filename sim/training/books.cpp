@@ -22,6 +22,7 @@ void Books::advance(SimTime now) {
   book(Unavailable::absent, target_nodes_ - counts_.live);
   book(Unavailable::starting, counts_.starting);
   book(Unavailable::waiting, counts_.waiting);
+  book(Unavailable::spare, counts_.spare);
   book(Unavailable::stranded, counts_.stranded);
 }
 

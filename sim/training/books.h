@@ -20,6 +20,7 @@ class Books {
     int live = 0;
     int starting = 0;
     int waiting = 0;
+    int spare = 0;
     int stranded = 0;
   };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "sim/engine/simulator.h"
 #include "sim/training/job_state.h"
@@ -16,6 +17,7 @@ Job::Job(const JobInput& input, RunSink& sink)
       planner_(input),
       cursor_(input.trace, input.scenario.at_end),
       roster_(input.trace.node_names.size()),
+      speeds_(*input.policy.straggler),
       books_(input.scenario.cluster.nodes) {
   const auto& until = input.scenario.until;
   if (until.time) horizon_ = at(*until.time);
@@ -55,7 +57,7 @@ std::string Job::never_finishes() const {
   const std::string state =
       state_ == State::waiting
           ? fmt::format("it waits for {} nodes with {} ready and nothing left in the trace",
-                        planner_.minimum_nodes(), roster_.ready())
+                        planner_.minimum_nodes(), roster_.ready() + roster_.spares())
           : std::string("losses undo the work before it is checkpointed");
   return fmt::format("never finishes: {} of {} samples are done and {}", books_.samples(),
                      *samples_wanted_, state);
@@ -98,6 +100,7 @@ void Job::handle(const TraceSpeaks&) {
     const auto lost = roster_.lose(node);
     loss.members += lost.member ? 1 : 0;
     loss.configured += lost.configured ? 1 : 0;
+    speeds_.forget(node);
   }
   if (!instant.lost.empty()) {
     sink_.take(NodesLost{now, instant.lost, loss.members, instant.cause});
@@ -110,6 +113,7 @@ void Job::handle(const TraceSpeaks&) {
     if (takes > Duration(0)) starting.emplace_back(node, incarnation);
   }
   if (!instant.joined.empty()) sink_.take(NodesJoined{now, instant.joined});
+  change_speeds(instant);
   if (!starting.empty()) {
     simulator_.schedule(now + delay, kTraceSpeaks, NodesReady{std::move(starting)});
   }
@@ -120,6 +124,19 @@ void Job::handle(const TraceSpeaks&) {
                 input_.scenario.cluster.nodes);
   schedule_trace();
   request_decision(now);
+}
+
+void Job::change_speeds(const TraceInstant& instant) {
+  const SimTime now = instant.time;
+  std::map<double, std::vector<NodeId>> nodes_at;
+  for (const auto& [node, speed] : instant.speeds) {
+    const auto ends = speeds_.set(node, speed, now);
+    if (ends) simulator_.schedule(*ends, kTimersEnd, PatienceOver{node, now});
+    roster_.hold_back(node, speeds_.overdue(node));
+    speed_changed_ = speed_changed_ || roster_.is_member(node);
+    nodes_at[speed].push_back(node);
+  }
+  for (auto& [speed, nodes] : nodes_at) sink_.take(SpeedChanged{now, std::move(nodes), speed});
 }
 
 void Job::handle(const NodesReady& ready) {
@@ -138,6 +155,13 @@ void Job::handle(const DetectionOver&) {
 void Job::handle(const GatherOver&) {
   gathering_ = false;
   gathered_ = true;
+  request_decision(simulator_.now());
+}
+
+void Job::handle(const PatienceOver& over) {
+  if (!speeds_.end_patience(over.node, over.since)) return;
+  books_.advance(simulator_.now());
+  roster_.hold_back(over.node, true);
   request_decision(simulator_.now());
 }
 
@@ -193,6 +217,7 @@ std::uint64_t Job::state_digest(SimTime now) const {
   add(work_.stage);
   if (work_.kind == Work::Kind::steps) {
     add(((now - work_.from) % work_.step_time).count());
+    add(work_.step_time.count());  // it may have begun at another speed
   } else if (work_.kind != Work::Kind::none) {
     add((work_.to - now).count());
   }
@@ -214,6 +239,7 @@ std::uint64_t Job::state_digest(SimTime now) const {
   add_configuration(current_);
   add_configuration(pending_);
   roster_.add_to(digest, now);
+  speeds_.add_to(digest, now);
   return digest.value();
 }
 

@@ -18,11 +18,12 @@ void Job::handle(const Decide&) {
   }
   if (failure_) return;
   update_candidates(now);
-  if (state_ == State::training && work_.kind != Work::Kind::none && gathered_) {
-    if (input_.policy.on_loss->recovers_in_place()) {
+  const bool slower_or_faster = std::exchange(speed_changed_, false);
+  if (state_ == State::training && work_.kind != Work::Kind::none) {
+    if (slower_or_faster || (wants_other_members() && input_.policy.on_loss->recovers_in_place())) {
       shorten_steps();
-    } else {
-      unroll_rounds(now);  // the next write ends with a restart that admits them
+    } else if (wants_other_members()) {
+      unroll_rounds(now);  // the next write ends with a restart that changes the members
     }
   }
   while (state_ == State::training && work_.kind == Work::Kind::none && !failure_) {
@@ -32,7 +33,7 @@ void Job::handle(const Decide&) {
   update_candidates(now);
   const bool waits = state_ == State::waiting;
   if (waits && !wait_announced_) {
-    sink_.take(WaitBegan{now, roster_.ready(), planner_.minimum_nodes()});
+    sink_.take(WaitBegan{now, roster_.ready() + roster_.spares(), planner_.minimum_nodes()});
   }
   wait_announced_ = waits;
   check_for_cycle(now);
@@ -71,8 +72,13 @@ void Job::take_nodes(Takes takes) {
   }
 }
 
-/// A start, or the recovery of a disruption, with all ready nodes; or the job waits.
+/// A start, or the recovery of a disruption, with all ready nodes but the spares; or the job waits.
 void Job::try_to_begin(SimTime now) {
+  // A slow node is better than none.
+  const int all = roster_.ready() + roster_.spares();
+  if (roster_.ready() < planner_.minimum_nodes() && all >= planner_.minimum_nodes()) {
+    roster_.recall_spares();
+  }
   if (roster_.ready() < planner_.minimum_nodes()) {
     if (state_ != State::waiting) roster_.dismiss();
     state_ = State::waiting;
@@ -101,6 +107,7 @@ void Job::begin_recovery(SimTime now) {
     Holdings holdings{.plan = current_.plan.get(), .place_of = {}};
     holdings.place_of =
         roster_.places_of(idle_too ? current_.machine_of_place : roster_.member_list());
+    for (const int place : roster_.places_of_spares()) holdings.place_of.push_back(place);
     complete = state_is_complete(holdings);
   }
   const auto recovery = on_loss.decide({.state_complete = complete,
@@ -139,12 +146,14 @@ void Job::begin_recovery(SimTime now) {
   }
 }
 
+/// Members that are overdue go, candidates come.
 void Job::begin_join(bool by_restart) {
+  const auto cause = leaving_.empty() ? PlanCause::join : PlanCause::evict;
+  roster_.release(leaving_);
   take_nodes(by_restart ? Takes::all_ready : Takes::admissible);
   if (!configure(!by_restart)) return;
   state_ = State::changing;
-  begin_change(PlanCause::join,
-               by_restart ? restart_stages(false) : reconfiguration_stages(Blocked::join));
+  begin_change(cause, by_restart ? restart_stages(false) : reconfiguration_stages(Blocked::join));
 }
 
 /// False when the new plan moves nothing.
@@ -164,9 +173,14 @@ bool Job::configure(bool keeps_state) {
     return true;
   }
   const auto machines = roster_.member_list();
-  auto made =
-      planner_.make(machines, books_.committed(), keeps_state ? current_.plan.get() : nullptr,
-                    keeps_state ? roster_.places_of(machines) : std::vector<int>{});
+  std::vector<int> places;
+  if (keeps_state) {
+    places = roster_.places_of(machines);
+    // Members that were dismissed since then still send what they hold.
+    for (const int place : roster_.places_of_spares()) places.push_back(place);
+  }
+  auto made = planner_.make(machines, books_.committed(),
+                            keeps_state ? current_.plan.get() : nullptr, places);
   if (const auto* infeasible = std::get_if<Infeasible>(&made)) {
     failure_ = infeasible->reason;
     simulator_.stop();
@@ -241,13 +255,63 @@ void Job::complete_change() {
   }
 }
 
-/// Judges the ready non-members (rule 8), keeps the gather timer, and tells the books.
+/// Before a plan's limits.
+int Job::nodes_after_join() const {
+  return input_.policy.on_loss->readmits_left_out() ? roster_.ready()
+                                                    : roster_.members() + roster_.admissible();
+}
+
+/// The overdue members that the policy wants to go on without. Never so many that fewer than the
+/// minimum are left. Requires: the job trains.
+std::vector<NodeId> Job::members_to_dismiss() {
+  if (!speeds_.any_overdue()) return {};
+  std::vector<std::pair<double, NodeId>> overdue;
+  std::vector<SlowPlace> others;
+  for (const auto& [node, slow] : speeds_.slow()) {
+    if (!roster_.is_member(node)) continue;
+    if (slow.overdue) {
+      overdue.emplace_back(slow.speed, node);
+    } else {
+      others.push_back({roster_.place_of(node), slow.speed});
+    }
+  }
+  if (overdue.empty()) return {};
+  std::sort(overdue.begin(), overdue.end());  // the slowest first
+  std::vector<NodeId> line;
+  std::vector<SlowPlace> slow;
+  for (const auto& [speed, node] : overdue) {
+    line.push_back(node);
+    slow.push_back({roster_.place_of(node), speed});
+  }
+  slow.insert(slow.end(), others.begin(), others.end());
+  std::vector<Team> teams;
+  for (int go = 0; go <= static_cast<int>(line.size()); ++go) {
+    const int left = nodes_after_join() - go;
+    if (go > 0 && left < planner_.minimum_nodes()) break;
+    teams.push_back(
+        {planner_.usable_nodes(left),
+         planner_.step_time(current_, books_.committed(), {slow.begin() + go, slow.end()})});
+  }
+  const std::size_t go = input_.policy.straggler->dismiss(teams);
+  BETHANY_CHECK(go < teams.size(), "{} of {} overdue members are dismissed", go, line.size());
+  line.resize(go);
+  return line;
+}
+
+std::vector<SlowPlace> Job::slow_members() const {
+  std::vector<SlowPlace> members;
+  for (const auto& [node, slow] : speeds_.slow()) {
+    if (roster_.is_member(node)) members.push_back({roster_.place_of(node), slow.speed});
+  }
+  return members;
+}
+
+/// Judges the ready non-members (rule 8) and slow members, keeps the gather timer, and tells the
+/// books.
 void Job::update_candidates(SimTime now) {
   const bool waits = state_ == State::waiting;
-  const bool all_return = input_.policy.on_loss->readmits_left_out();
-  const int joining = all_return ? roster_.ready() - roster_.members() : roster_.admissible();
   const bool candidates = !waits && roster_.admissible() > 0 &&
-                          planner_.usable_nodes(roster_.members() + joining) > roster_.members();
+                          planner_.usable_nodes(nodes_after_join()) > roster_.members();
   if (candidates && wait_) {
     if (!gathering_ && !gathered_) {
       if (*wait_ == Duration(0)) {
@@ -264,10 +328,12 @@ void Job::update_candidates(SimTime now) {
     gathered_ = false;
   }
   using PoolWaits = Roster::PoolWaits;
-  const bool all_wait = waits || (candidates && all_return);
-  books_.set_counts(roster_.counts(all_wait     ? PoolWaits::all
-                                   : candidates ? PoolWaits::admissible
-                                                : PoolWaits::none));
+  const bool all_return = input_.policy.on_loss->readmits_left_out();
+  books_.set_counts(roster_.counts(waits                      ? PoolWaits::all_and_spares
+                                   : candidates && all_return ? PoolWaits::all
+                                   : candidates               ? PoolWaits::admissible
+                                                              : PoolWaits::none));
+  leaving_ = state_ == State::training ? members_to_dismiss() : std::vector<NodeId>{};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -286,7 +352,10 @@ void Job::go_on_training(SimTime now) {
       update_candidates(now);
       return;
     }
-    if (rebalance_is_due() && begin_rebalance()) return;
+    if (rebalance_is_due() && begin_rebalance()) {
+      update_candidates(now);
+      return;
+    }
   }
   begin_steps(now);
 }
@@ -317,7 +386,7 @@ void Job::begin_write(SimTime now) {
 }
 
 bool Job::join_is_due(bool after_write) const {
-  return gathered_ && (after_write || input_.policy.on_loss->recovers_in_place());
+  return wants_other_members() && (after_write || input_.policy.on_loss->recovers_in_place());
 }
 
 bool Job::rebalance_is_due() {
@@ -361,7 +430,7 @@ std::int64_t Job::steps_until_checkpoint(SimTime now, Duration step_time) const 
 }
 
 void Job::begin_steps(SimTime now) {
-  const Duration step_time = planner_.step_time(current_, books_.committed());
+  const Duration step_time = planner_.step_time(current_, books_.committed(), slow_members());
   const std::int64_t counter = books_.committed();
   // Nothing but these ends a row of equal steps from within; losses and joins cut it from outside.
   std::int64_t limit = input_.routing.next_change(counter);
@@ -375,11 +444,14 @@ void Job::begin_steps(SimTime now) {
   const Duration left = (horizon_ == kNever ? at(kLongest) : horizon_) - now;
   const std::int64_t until_checkpoint = steps_until_checkpoint(now, step_time);
   const bool one_by_one =
-      input_.step_by_step || (gathered_ && input_.policy.on_loss->recovers_in_place());
+      input_.step_by_step || (wants_other_members() && input_.policy.on_loss->recovers_in_place());
   // A write of 0 ns ends in phase 3, after the losses of its instant: it is no part of a round.
   const Duration write = planner_.checkpoint_write(current_.nodes);
   const bool fresh = counter == books_.covered() && now == usable_since_ && write > Duration(0);
-  if (!one_by_one && !gathered_ && fresh && until_checkpoint < std::min(limit, wanted)) {
+  // Rounds that do not end before the horizon are none; a very slow one would overflow.
+  const bool fits = until_checkpoint <= left / step_time;
+  if (!one_by_one && !wants_other_members() && fresh && fits &&
+      until_checkpoint < std::min(limit, wanted)) {
     // The write after the last step wanted does not happen.
     std::int64_t rounds = std::min(limit, wanted - 1) / until_checkpoint;
     // Rounds beyond the horizon are never looked at.

@@ -11,6 +11,7 @@
 #include "sim/training/job.h"
 #include "sim/training/planner.h"
 #include "sim/training/roster.h"
+#include "sim/training/speeds.h"
 #include "sim/training/trace_cursor.h"
 
 namespace bethany {
@@ -29,9 +30,13 @@ struct NodesReady {                                     // 1: startup delays are
 };
 struct DetectionOver {};  // 2
 struct GatherOver {};     // 2
-struct Decide {};         // 3
-using JobEvent =
-    std::variant<WorkEnded, TraceSpeaks, NodesReady, DetectionOver, GatherOver, Decide>;
+struct PatienceOver {     // 2: the node has been too slow since then
+  NodeId node;
+  SimTime since;
+};
+struct Decide {};  // 3
+using JobEvent = std::variant<WorkEnded, TraceSpeaks, NodesReady, DetectionOver, GatherOver,
+                              PatienceOver, Decide>;
 
 /// The training job as a state machine; README.md has its rules. `job.cpp` holds what happens to
 /// it (phases 0 to 2), `job_decisions.cpp` what it does (phase 3).
@@ -78,6 +83,7 @@ class Job {
   void handle(const NodesReady& ready);
   void handle(const DetectionOver&);
   void handle(const GatherOver&);
+  void handle(const PatienceOver& over);
   void handle(const Decide&);
 
   void schedule_trace();
@@ -86,6 +92,7 @@ class Job {
   std::uint64_t state_digest(SimTime now) const;
   std::string never_finishes() const;
   void lose_members(const Loss& loss);
+  void change_speeds(const TraceInstant& instant);
 
   void begin_work(Work work);
   void unroll_rounds(SimTime now);
@@ -119,10 +126,14 @@ class Job {
   void complete_change();
   std::vector<PlannedStage> reconfiguration_stages(std::optional<Blocked> bucket) const;
   std::vector<PlannedStage> restart_stages(bool first) const;
+  int nodes_after_join() const;
+  std::vector<NodeId> members_to_dismiss();
+  std::vector<SlowPlace> slow_members() const;
   void update_candidates(SimTime now);
   void go_on_training(SimTime now);
   bool checkpoint_is_due(SimTime now) const;
   void begin_write(SimTime now);
+  bool wants_other_members() const { return gathered_ || !leaving_.empty(); }
   bool join_is_due(bool after_write) const;
   bool rebalance_is_due();
   void begin_steps(SimTime now);
@@ -135,6 +146,7 @@ class Job {
   Planner planner_;
   TraceCursor cursor_;
   Roster roster_;
+  Speeds speeds_;
   Books books_;
   Simulator<JobEvent> simulator_;
 
@@ -174,6 +186,9 @@ class Job {
   bool gathered_ = false;
   EventHandle gather_handle_{};
   SimTime gather_over_at_{};
+
+  bool speed_changed_ = false;   // of a member, in this instant
+  std::vector<NodeId> leaving_;  // members that go at the next boundary
 };
 
 }  // namespace bethany

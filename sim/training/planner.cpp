@@ -147,7 +147,7 @@ std::variant<Configuration, Infeasible> Planner::make(const std::vector<NodeId>&
   }
   PreviousPlan previous;
   if (looks_back_ && before != nullptr) {
-    previous = {*before, {place_of_machine.begin(), place_of_machine.end()}};
+    previous = {*before, {place_of_machine.begin(), place_of_machine.begin() + nodes}};
     new_shape.previous = &previous;
   }
   auto made = plan_for(new_shape, committed);
@@ -178,22 +178,28 @@ std::int64_t Planner::samples_per_step(int nodes) const {
   return batch.sequences * batch.accumulation * (batch.global ? 1 : ranks);
 }
 
-Duration Planner::step_time(const Configuration& configuration, std::int64_t committed) {
+Duration Planner::step_time(const Configuration& configuration, std::int64_t committed,
+                            std::vector<SlowPlace> slow) {
   const bool traffic = input_.timer.looks_at_traffic();
   const std::size_t entry = traffic ? input_.routing.entry_at(committed) : 0;
+  std::sort(slow.begin(), slow.end(), [&](const SlowPlace& a, const SlowPlace& b) {
+    return traffic ? a.place < b.place : a.speed < b.speed;
+  });
+  if (!traffic && !slow.empty()) slow = {{.place = 0, .speed = slow.front().speed}};
   for (const auto& known : known_steps_) {
     if (known.nodes == configuration.nodes && known.plan == configuration.plan &&
-        known.entry == entry) {
+        known.entry == entry && known.slow == slow) {
       return known.time;
     }
   }
-  const Duration time = step_time_of(configuration, committed);
-  known_steps_.push_front({configuration.nodes, configuration.plan, entry, time});
+  const Duration time = step_time_of(configuration, committed, slow);
+  known_steps_.push_front({configuration.nodes, configuration.plan, entry, std::move(slow), time});
   if (known_steps_.size() > kKnownSteps) known_steps_.pop_back();
   return time;
 }
 
-Duration Planner::step_time_of(const Configuration& configuration, std::int64_t committed) {
+Duration Planner::step_time_of(const Configuration& configuration, std::int64_t committed,
+                               const std::vector<SlowPlace>& slow) {
   const auto& training = input_.scenario.training;
   const int ranks = configuration.nodes * input_.scenario.cluster.node_type.gpus;
   StepQuery query;
@@ -203,6 +209,7 @@ Duration Planner::step_time_of(const Configuration& configuration, std::int64_t 
   const std::int64_t sequences = training.batch.sequences;
   query.tokens_per_rank = (training.batch.global ? (sequences + ranks - 1) / ranks : sequences) *
                           training.sequence_length;
+  for (const auto& member : slow) query.slowest = std::min(query.slowest, member.speed);
   if (input_.timer.looks_at_traffic()) {
     // Global batches are dealt out evenly, the first ranks one sequence more.
     const std::int64_t even = training.batch.global ? sequences / ranks : sequences;
@@ -222,6 +229,14 @@ Duration Planner::step_time_of(const Configuration& configuration, std::int64_t 
     }
     query.plan = configuration.plan.get();
     query.layers = traffic_;
+    if (!slow.empty()) {
+      speeds_.assign(rows_.size(), 1);
+      for (const auto& member : slow) {
+        const int gpus = input_.scenario.cluster.node_type.gpus;
+        std::fill_n(speeds_.begin() + member.place * gpus, gpus, member.speed);
+      }
+      query.speeds = speeds_;
+    }
   }
   const Duration time = input_.timer.step(query).total;
   BETHANY_CHECK(time > Duration(0), "a step of {} ns on {} nodes", time.count(), query.nodes);

@@ -20,6 +20,13 @@ struct Configuration {
   TransferSummary transfer;                   // what making it moved
 };
 
+/// A member that works at less than its full speed.
+struct SlowPlace {
+  int place = 0;  // of the configuration; any where nothing looks at plans
+  double speed = 1;
+  bool operator==(const SlowPlace&) const = default;
+};
+
 /// Makes configurations for a job and answers what they cost: the place where policy parts, the
 /// planner library and the step timer meet.
 class Planner {
@@ -36,7 +43,8 @@ class Planner {
   int usable_nodes(int nodes) const;
 
   /// The configuration of `machines` (ascending ids) after `committed` steps. Machines whose place
-  /// in `before` is given keep that place's state; with no `before` nothing is fetched.
+  /// in `before` is given keep that place's state; with no `before` nothing is fetched. Places
+  /// beyond those of `machines` are of live machines that only send.
   std::variant<Configuration, Infeasible> make(const std::vector<NodeId>& machines,
                                                std::int64_t committed, const PlacementPlan* before,
                                                const std::vector<int>& place_of_machine);
@@ -48,8 +56,9 @@ class Planner {
   /// Whether a new plan would come out as the one made after `earlier` steps, without making it.
   bool same_plan(std::int64_t earlier, std::int64_t later) const;
 
-  /// Duration of the step with that counter.
-  Duration step_time(const Configuration& configuration, std::int64_t committed);
+  /// Duration of the step with that counter when these members are slow.
+  Duration step_time(const Configuration& configuration, std::int64_t committed,
+                     std::vector<SlowPlace> slow);
   std::int64_t samples_per_step(int nodes) const;
   Duration checkpoint_write(int nodes) const;
   Duration load(const Configuration& configuration) const;
@@ -86,12 +95,15 @@ class Planner {
     int nodes = 0;
     std::shared_ptr<const PlacementPlan> plan;
     std::size_t entry = 0;  // of the routing load; not looked at when the timer looks at no traffic
+    std::vector<SlowPlace> slow;  // by place; when the timer looks at no traffic, the slowest
     Duration time{0};
   };
   static constexpr std::size_t kKnownSteps = 16;
   std::deque<KnownStep> known_steps_;
-  Duration step_time_of(const Configuration& configuration, std::int64_t committed);
+  Duration step_time_of(const Configuration& configuration, std::int64_t committed,
+                        const std::vector<SlowPlace>& slow);
   std::vector<std::int64_t> rows_;
+  std::vector<double> speeds_;
   std::vector<LayerTraffic> traffic_;
 };
 

@@ -3,24 +3,30 @@
 namespace bethany {
 
 Roster::Roster(std::size_t node_count)
-    : nodes_(node_count), members_(node_count), pool_(node_count), left_out_(node_count) {}
+    : nodes_(node_count),
+      members_(node_count),
+      pool_(node_count),
+      left_out_(node_count),
+      spare_(node_count) {}
 
 std::uint32_t Roster::join(NodeId node, SimTime now, Duration delay) {
   auto& entry = nodes_[node.index()];
   BETHANY_CHECK(!entry.alive, "node {} joins twice", node.value);
   entry.alive = true;
+  entry.held_back = false;
+  entry.left_out = false;
   entry.place = -1;
   ++entry.incarnation;
   ++live_;
   entry.ready_at = now + delay;
-  if (delay == Duration(0)) pool_.insert(node);
+  if (delay == Duration(0)) enter_idle(node);
   return entry.incarnation;
 }
 
 bool Roster::become_ready(NodeId node, std::uint32_t incarnation) {
   const auto& entry = nodes_[node.index()];
   if (!entry.alive || entry.incarnation != incarnation) return false;
-  pool_.insert(node);
+  enter_idle(node);
   return true;
 }
 
@@ -30,9 +36,8 @@ Roster::Loss Roster::lose(NodeId node) {
   Loss loss{.member = members_.contains(node), .configured = configured(node)};
   if (loss.member) {
     members_.erase(node);
-  } else if (pool_.contains(node)) {
-    pool_.erase(node);
-    if (left_out_.contains(node)) left_out_.erase(node);
+  } else {
+    leave_idle(node);
   }
   entry.alive = false;
   entry.place = -1;
@@ -42,13 +47,50 @@ Roster::Loss Roster::lose(NodeId node) {
 }
 
 Books::Counts Roster::counts(PoolWaits waits) const {
-  const int waiting = waits == PoolWaits::all          ? pool_.size()
-                      : waits == PoolWaits::admissible ? admissible()
-                                                       : 0;
+  const bool spares_wait = waits == PoolWaits::all_and_spares;
+  const int waiting = spares_wait || waits == PoolWaits::all ? pool_.size()
+                      : waits == PoolWaits::admissible       ? admissible()
+                                                             : 0;
   return {.live = live_,
-          .starting = live_ - ready(),
-          .waiting = waiting,
+          .starting = live_ - ready() - spares(),
+          .waiting = waiting + (spares_wait ? spares() : 0),
+          .spare = spares_wait ? 0 : spares(),
           .stranded = pool_.size() - waiting};
+}
+
+/// A ready node that is no member goes where its marks say.
+void Roster::enter_idle(NodeId node) {
+  const auto& entry = nodes_[node.index()];
+  (entry.held_back ? spare_ : pool_).insert(node);
+  if (!entry.held_back && entry.left_out) left_out_.insert(node);
+}
+
+/// False when it is none.
+bool Roster::leave_idle(NodeId node) {
+  for (NodeSet* set : {&pool_, &spare_}) {
+    if (!set->contains(node)) continue;
+    set->erase(node);
+    if (left_out_.contains(node)) left_out_.erase(node);
+    return true;
+  }
+  return false;
+}
+
+void Roster::hold_back(NodeId node, bool held) {
+  auto& entry = nodes_[node.index()];
+  BETHANY_CHECK(entry.alive, "node {} is held back while it is gone", node.value);
+  const bool idle = leave_idle(node);
+  entry.held_back = held;
+  if (idle) enter_idle(node);
+}
+
+void Roster::recall_spares() {
+  std::vector<NodeId> recalled;
+  spare_.for_each([&](NodeId node) { recalled.push_back(node); });
+  for (const auto node : recalled) {
+    spare_.erase(node);
+    pool_.insert(node);
+  }
 }
 
 bool Roster::configured(NodeId node) const {
@@ -61,24 +103,25 @@ bool Roster::configured(NodeId node) const {
 void Roster::leave_members(NodeId node) {
   if (configured(node)) nodes_[node.index()].part_of = completed_;
   members_.erase(node);
-  pool_.insert(node);
+  enter_idle(node);
 }
 
 void Roster::take(const std::vector<NodeId>& nodes) {
   ++stamp_;
   for (const auto node : nodes) {
-    pool_.erase(node);
+    leave_idle(node);
     members_.insert(node);
     nodes_[node.index()].member_since = stamp_;
   }
 }
 
 void Roster::take_all_ready() {
+  spare_.for_each([&](NodeId node) { nodes_[node.index()].left_out = false; });
   std::vector<NodeId> taken;
-  pool_.for_each([&](NodeId node) { taken.push_back(node); });
-  for (const auto node : taken) {
-    if (left_out_.contains(node)) left_out_.erase(node);
-  }
+  pool_.for_each([&](NodeId node) {
+    nodes_[node.index()].left_out = false;
+    taken.push_back(node);
+  });
   take(taken);
 }
 
@@ -91,8 +134,8 @@ void Roster::take_admissible() {
 }
 
 void Roster::leave_out(std::span<const NodeId> members) {
+  for (const auto node : members) nodes_[node.index()].left_out = true;
   release(members);
-  for (const auto node : members) left_out_.insert(node);
 }
 
 void Roster::release(std::span<const NodeId> members) {
@@ -115,6 +158,15 @@ std::vector<int> Roster::places_of(std::span<const NodeId> machines) const {
   return places;
 }
 
+std::vector<int> Roster::places_of_spares() const {
+  std::vector<int> places;
+  spare_.for_each([&](NodeId node) {
+    const int place = nodes_[node.index()].place;
+    if (place >= 0) places.push_back(place);
+  });
+  return places;
+}
+
 void Roster::complete(const Configuration& configuration) {
   completed_ = ++stamp_;
   for (const auto node : holders_) nodes_[node.index()].place = -1;
@@ -128,10 +180,12 @@ void Roster::add_to(Digest& digest, SimTime now) const {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const NodeId node(static_cast<std::int32_t>(i));
     const auto& entry = nodes_[i];
-    const bool ready = members_.contains(node) || pool_.contains(node);
-    digest.add((entry.alive ? 1 : 0) + (ready ? 2 : 0) + (members_.contains(node) ? 4 : 0));
+    const bool spare = spare_.contains(node);
+    const bool ready = is_member(node) || pool_.contains(node) || spare;
+    digest.add((entry.alive ? 1 : 0) + (ready ? 2 : 0) + (is_member(node) ? 4 : 0) +
+               (spare ? 8 : 0));
     digest.add(entry.place);
-    digest.add(left_out_.contains(node) ? 1 : 0);
+    digest.add(entry.left_out ? 1 : 0);
     if (entry.alive && !ready) digest.add((entry.ready_at - now).count());
   }
 }

@@ -29,12 +29,21 @@ class Roster {
 
   int live() const { return live_; }
   int members() const { return members_.size(); }
+  /// Ready nodes that the policy does not hold back.
   int ready() const { return members_.size() + pool_.size(); }
+  int spares() const { return spare_.size(); }
+  bool is_member(NodeId node) const { return members_.contains(node); }
   /// Ready non-members that may be admitted: those that were left out may not.
   int admissible() const { return pool_.size() - left_out_.size(); }
-  /// Which of the ready non-members wait to be admitted; the others are stranded.
-  enum class PoolWaits { none, admissible, all };
+  /// Which of the ready non-members wait to be admitted; spares that do not are spare, the others
+  /// stranded.
+  enum class PoolWaits { none, admissible, all, all_and_spares };
   Books::Counts counts(PoolWaits waits) const;
+
+  /// Whether the policy holds the node back from now on when it is no member: it is a spare then.
+  void hold_back(NodeId node, bool held);
+  /// Spares are as wanted as other ready nodes, until they were members again.
+  void recall_spares();
 
   /// Makes all ready nodes members; nobody is left out any more.
   void take_all_ready();
@@ -51,6 +60,9 @@ class Roster {
   std::vector<NodeId> member_list() const;
   /// For each machine, the place of the last completed configuration whose state it holds, or -1.
   std::vector<int> places_of(std::span<const NodeId> machines) const;
+  int place_of(NodeId node) const { return nodes_[node.index()].place; }
+  /// The same for the spares that hold any.
+  std::vector<int> places_of_spares() const;
   /// The members have reached this configuration: they hold its places, nobody else holds anything.
   void complete(const Configuration& configuration);
 
@@ -60,6 +72,8 @@ class Roster {
  private:
   struct Node {
     bool alive = false;
+    bool held_back = false;  // it is a spare when it is ready and no member
+    bool left_out = false;
     std::uint32_t incarnation = 0;
     SimTime ready_at{};
     std::uint64_t member_since = 0;  // stamp of when it became a member
@@ -71,11 +85,14 @@ class Roster {
   bool configured(NodeId node) const;
   void leave_members(NodeId node);
   void take(const std::vector<NodeId>& nodes);
+  void enter_idle(NodeId node);
+  bool leave_idle(NodeId node);
 
   std::vector<Node> nodes_;
   NodeSet members_;
-  NodeSet pool_;      // ready, not members
+  NodeSet pool_;      // ready, neither members nor held back
   NodeSet left_out_;  // of these
+  NodeSet spare_;     // ready, not members, held back
   int live_ = 0;
   // Stamps order memberships and completed configurations, so that a completion costs no visit to
   // every member: a member since before it is part of it.

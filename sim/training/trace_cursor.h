@@ -1,6 +1,8 @@
 #pragma once
 
-#include <optional>
+#include <cstdint>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sim/model/scenario.h"
@@ -12,8 +14,9 @@ namespace bethany {
 struct TraceInstant {
   SimTime time;
   std::vector<NodeId> lost;
-  std::vector<NodeId> joined;
-  std::string_view cause;  // of the first loss
+  std::vector<NodeId> joined;                     // at full speed unless said below
+  std::vector<std::pair<NodeId, double>> speeds;  // of live nodes: new ones, 1 is full speed
+  std::string_view cause;                         // of the first loss
 };
 
 /// Walks a trace instant by instant, again and again with AtEnd::repeat.
@@ -32,6 +35,7 @@ class TraceCursor {
  private:
   void apply(const TraceEvent& event);
   void wrap();
+  std::uint8_t& touch(NodeId node);
 
   const Trace& trace_;
   bool repeat_;
@@ -39,11 +43,12 @@ class TraceCursor {
   Duration offset_{0};  // of the current repetition
   std::int64_t repetitions_ = 0;
   std::vector<bool> alive_;
-  std::vector<NodeId> initial_;  // alive after the first instant, at time 0
+  std::vector<double> speed_;                       // of live nodes; of others 1
+  std::vector<std::pair<NodeId, double>> initial_;  // alive after the first instant, with speeds
   TraceInstant instant_;
   // Per node of the current instant: whether it was alive before, and whether it was lost in it.
   std::vector<std::uint8_t> before_;
-  std::vector<NodeId> touched_;
+  std::vector<std::pair<NodeId, double>> touched_;  // with their speeds before
 };
 
 }  // namespace bethany

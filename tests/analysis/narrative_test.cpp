@@ -101,6 +101,29 @@ TEST_CASE("what does not interrupt is told after the stretch it falls into") {
         "00:00:10.0  planning (rebalance): 1 s on 2 nodes\n");
 }
 
+TEST_CASE("slow nodes are told between the steps before and those that they lengthen") {
+  Recorder r(false);
+  r.add(ConfigurationCompleted{second(0), PlanCause::start, 2, nullptr, {}, {}});
+  // The step of 4-5 is in flight when node 1 becomes slow.
+  r.add(SpeedChanged{second(4.5), nodes({1}), 0.5});
+  r.steps(0, 5, 2);
+  r.add(StepsCommitted{second(5), second(9), 5, 2, 2, 4, seconds(2)});
+  r.counter = 7;
+  r.add(SpeedChanged{second(9), nodes({1}), 1});
+  r.steps(9, 1, 2);
+  r.stage(10, 11, Stage::planning, Blocked::join, 1);
+  r.add(ConfigurationCompleted{second(11), PlanCause::evict, 1, nullptr, {}, {}});
+  CHECK(told(r.events, {"a", "b"}) ==
+        "00:00:00.0  start complete on 2 nodes\n"
+        "00:00:00.0  5 steps, 10 samples in 5 s on 2 nodes\n"
+        "00:00:04.5  slow: b, 0.5 of full speed\n"
+        "00:00:05.0  2 steps, 4 samples in 4 s on 2 nodes\n"
+        "00:00:09.0  at full speed again: b\n"
+        "00:00:09.0  1 steps, 2 samples in 1 s on 2 nodes\n"
+        "00:00:10.0  planning (join): 1 s on 1 node\n"
+        "00:00:11.0  eviction of slow nodes complete on 1 node\n");
+}
+
 TEST_CASE("joins and rebalances tell who fetched how much") {
   Recorder r(false);
   r.add(

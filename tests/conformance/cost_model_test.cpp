@@ -158,6 +158,33 @@ TEST_CASE("more rows, tokens or micro-batches are never cheaper") {
   });
 }
 
+TEST_CASE("a slower rank never makes a step shorter, and full speed of all is as none said") {
+  for_each_model([](const Subject& subject) {
+    CHECK(rc::check([&subject] {
+      const auto made = any_case();
+      auto query = made.query();
+      const auto nothing_said = subject.timer().step(query);
+      std::vector<double> speeds(static_cast<std::size_t>(query.ranks), 1);
+      query.speeds = speeds;
+      const auto full_speed = subject.timer().step(query);
+      RC_ASSERT(full_speed.total == nothing_said.total);
+      auto before = full_speed.total;
+      for (int i = 0; i < 4; ++i) {
+        const auto rank = static_cast<std::size_t>(*rc::gen::inRange(0, query.ranks));
+        speeds[rank] *= *rc::gen::inRange(1, 1000) / 1000.0;
+        query.slowest = *std::min_element(speeds.begin(), speeds.end());
+        const auto step = subject.timer().step(query);
+        Duration sum{0};
+        for (const auto& term : step.terms) sum += term.time;
+        RC_ASSERT(step.total >= before);
+        RC_ASSERT(step.total == sum);
+        RC_ASSERT(step.total <= kLongest);
+        before = step.total;
+      }
+    }));
+  });
+}
+
 TEST_CASE("a step without work costs no more than one with work") {
   for_each_model([](const Subject& subject) {
     CHECK(rc::check([&subject] {

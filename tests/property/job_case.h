@@ -19,11 +19,13 @@ namespace bethany {
 /// milliseconds, and mostly on one grid, so that things often happen at one instant.
 struct JobCase {
   /// A machine that is gone joins, one that is there is lost: any list of rows is a legal trace.
-  /// A join beyond `nodes` machines is left out; a notice of a machine that is gone, too.
+  /// A join beyond `nodes` machines is left out; what a notice or a speed says of a machine that is
+  /// gone, too, and full speed of one that has it.
   struct Row {
     std::int64_t ms = 0;
     int machine = 0;
     bool notice = false;
+    double speed = 0;  // more than 0: it works at this speed from now on
   };
   std::vector<Row> rows;  // by time
   std::int64_t trace_end_ms = 0;
@@ -68,6 +70,8 @@ struct JobCase {
   std::optional<std::int64_t> checkpoint_interval_ms;
   std::optional<std::int64_t> rebalance_steps;
   std::optional<std::int64_t> gather_ms;  // 0: eager
+  std::optional<std::int64_t> evict_after_ms;
+  double evict_below = 0.7;
   std::int64_t routing_entries = 1;
   std::int64_t routing_every = 1;  // steps of an entry
   std::uint64_t routing_seed = 0;

@@ -166,6 +166,33 @@ void draw_end(Dice& dice, JobCase& job) {
 
 }  // namespace
 
+/// Some machines become slow and mostly recover.
+void draw_slowness(Dice& dice, JobCase& job) {
+  const std::int64_t end = job.trace_end_ms / 1000;
+  for (std::int64_t n = dice.between(1, 10); n > 0; --n) {
+    const int machine = dice.small(0, job.nodes + 1);
+    // On the instants of other rows, too.
+    std::int64_t ms = 1000 * dice.between(0, end);
+    if (!job.rows.empty() && dice.chance(30)) ms = dice.one_of(job.rows).ms;
+    // Steps of whole seconds divided by these are mostly whole milliseconds, sometimes not whole.
+    const auto speed = [&] { return dice.one_of<double>({0.25, 0.5, 0.5, 0.625, 0.8, 0.9, 0.3}); };
+    job.rows.push_back({ms, machine, false, speed()});
+    if (dice.chance(25)) {  // less slow or slower later
+      ms += 1000 * dice.between(0, 15);
+      job.rows.push_back({std::min(ms, job.trace_end_ms), machine, false, speed()});
+    }
+    ms += 1000 * dice.between(0, 40);
+    if (dice.chance(70)) {
+      job.rows.push_back({std::min(ms, job.trace_end_ms), machine, false, 1});
+    }
+  }
+  std::stable_sort(job.rows.begin(), job.rows.end(),
+                   [](const auto& a, const auto& b) { return a.ms < b.ms; });
+  if (!dice.chance(85)) return;
+  job.evict_after_ms = dice.chance(20) ? 0 : 1000 * dice.between(1, 15);
+  job.evict_below = dice.one_of<double>({0.4, 0.7, 0.7, 0.85, 1});
+}
+
 JobCase random_job(std::uint64_t seed, std::uint64_t number) {
   Dice dice(RngStreams(seed, 0).stream("job", number));
   JobCase job;
@@ -186,6 +213,7 @@ JobCase random_job(std::uint64_t seed, std::uint64_t number) {
   if (dice.chance(30)) {
     for (int n = job.nodes + 4; n > 0; --n) job.domains.push_back(dice.small(-1, 2));
   }
+  if (dice.chance(50)) draw_slowness(dice, job);
   return job;
 }
 
@@ -230,6 +258,10 @@ std::vector<JobCase> smaller_jobs(const JobCase& job) {
   if (job.gather_ms) changed([](JobCase& to) { to.gather_ms.reset(); });
   if (job.checkpoint_steps || job.checkpoint_interval_ms) {
     changed([](JobCase& to) { to.checkpoint_steps.reset(), to.checkpoint_interval_ms.reset(); });
+  }
+  if (job.evict_after_ms) {
+    changed([](JobCase& to) { to.evict_after_ms.reset(); });
+    changed([](JobCase& to) { to.evict_after_ms = 0; });
   }
   if (!job.domains.empty()) changed([](JobCase& to) { to.domains.clear(); });
   if (job.binding != "greedy") changed([](JobCase& to) { to.binding = "greedy"; });

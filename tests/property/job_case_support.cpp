@@ -67,30 +67,42 @@ Scenario scenario_of(const JobCase& job) {
 Trace trace_of(const JobCase& job) {
   TraceBuilder builder("case");
   std::vector<bool> there;
+  std::vector<bool> slow;
   int alive = 0;
   SimTime time;
   TraceEventKind kind = TraceEventKind::join;
+  double factor = 1;
   std::vector<NodeId> bulk;
   const auto flush = [&] {
     const SimTime deadline = kind == TraceEventKind::notice ? time + milliseconds(1) : kNever;
-    if (!bulk.empty()) builder.add(time, kind, bulk, 0, "", deadline);
+    if (!bulk.empty()) builder.add(time, kind, bulk, 0, "", deadline, factor);
     bulk.clear();
   };
   for (const auto& row : job.rows) {
     const auto machine = static_cast<std::size_t>(row.machine);
     if (machine >= there.size()) there.resize(machine + 1);
+    if (machine >= slow.size()) slow.resize(machine + 1);
     const bool joins = !there[machine];
-    if (joins && (row.notice || alive == job.nodes)) continue;
-    const auto row_kind = row.notice ? TraceEventKind::notice
-                          : joins    ? TraceEventKind::join
-                                     : TraceEventKind::lost;
+    const bool speaks_only = row.notice || row.speed > 0;
+    if (joins && (speaks_only || alive == job.nodes)) continue;
+    if (row.speed == 1 && !slow[machine]) continue;
+    const double row_factor = row.speed > 0 ? row.speed : 1;
+    const auto row_kind = row.notice       ? TraceEventKind::notice
+                          : row.speed == 1 ? TraceEventKind::normal
+                          : row.speed > 0  ? TraceEventKind::slow
+                          : joins          ? TraceEventKind::join
+                                           : TraceEventKind::lost;
     const NodeId node = builder.node(fmt::format("m{}", row.machine));
     const bool named = std::find(bulk.begin(), bulk.end(), node) != bulk.end();
-    if (named || row_kind != kind || at(milliseconds(row.ms)) != time) flush();
+    const bool other = row_kind != kind || row_factor != factor;
+    if (named || other || at(milliseconds(row.ms)) != time) flush();
     time = at(milliseconds(row.ms));
     kind = row_kind;
+    factor = row_factor;
     bulk.push_back(node);
     if (row.notice) continue;
+    slow[machine] = row_factor < 1;
+    if (speaks_only) continue;
     there[machine] = joins;
     alive += joins ? 1 : -1;
   }
@@ -179,6 +191,10 @@ std::string policy_text(const JobCase& job) {
   } else {
     add("membership", with("gather", "wait", fmt::format("\"{}ms\"", *job.gather_ms)));
   }
+  if (job.evict_after_ms) {
+    add("straggler", fmt::format(R"({{"kind": "evict", "below": {}, "after": "{}ms"}})",
+                                 job.evict_below, *job.evict_after_ms));
+  }
   return text + "}";
 }
 
@@ -203,6 +219,7 @@ std::string text_of(const JobCase& job) {
   for (const TraceEvent& event : trace.events) {
     text += fmt::format("; {}s {}", to_seconds(event.time), bethany::name_of(event.kind));
     for (const NodeId node : trace.nodes_of(event)) text += fmt::format(" n{}", node.value);
+    if (event.kind == TraceEventKind::slow) text += fmt::format(" {}", event.factor);
   }
   return text + fmt::format("; end {}s\n", to_seconds(trace.end));
 }

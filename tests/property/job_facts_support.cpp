@@ -35,6 +35,11 @@ class Fold final : public RunSink {
   void add(const RunStarted&) {}
   void add(const NodesJoined&) {}
   void add(const NodesLost&) {}
+  void add(const SpeedChanged& fact) {
+    for (const NodeId node : fact.nodes) {
+      story(fact.time, fmt::format("n{} at speed {}", node.value, fact.speed));
+    }
+  }
   void add(const WaitBegan& fact) { story(fact.time, "waits"); }
   void add(const StepsCommitted& fact) {
     facts_.folded.productive += node_time(fact.from, fact.to, fact.nodes);

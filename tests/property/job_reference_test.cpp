@@ -172,6 +172,37 @@ TEST_CASE("the job comes to what the reference says on random cases") {
               from_environment("BETHANY_JOB_CASES", 12'000));
 }
 
+TEST_CASE("random cases have slow nodes that are waited for, evicted, and taken back") {
+  int waited_for = 0;
+  int evicted_in_place = 0;
+  int evicted_by_restart = 0;
+  int called_back = 0;
+  for (std::uint64_t number = 0; number < 3000; ++number) {
+    const JobCase job = random_job(1, number);
+    const BuiltJob built(job);
+    const NaiveResult result = naive_run(built.input(true));
+    if (result.infeasible) continue;
+    bool evicted = false;
+    for (const NaiveConfiguration& made : result.configurations) {
+      if (made.cause != PlanCause::evict) continue;
+      evicted = true;
+      const bool in_place = built.input(true).policy.on_loss->recovers_in_place();
+      ++(in_place ? evicted_in_place : evicted_by_restart);
+    }
+    for (const std::string& line : result.story) {
+      called_back += line.find("spares are needed") != std::string::npos ? 1 : 0;
+    }
+    JobCase steady = job;
+    std::erase_if(steady.rows, [](const JobCase::Row& row) { return row.speed > 0; });
+    const bool as_steady = naive_run(BuiltJob(steady).input(true)).samples == result.samples;
+    waited_for += !evicted && !as_steady ? 1 : 0;
+  }
+  CHECK(waited_for > 300);
+  CHECK(evicted_in_place > 100);
+  CHECK(evicted_by_restart > 10);
+  CHECK(called_back > 5);
+}
+
 TEST_CASE("a job that is given up on a repeated trace never finishes") {
   int given_up = 0;
   for (std::uint64_t number = 0; number < 4000; ++number) {

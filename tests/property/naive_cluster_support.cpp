@@ -4,6 +4,11 @@
 
 namespace bethany {
 
+NodeSet without(NodeSet nodes, const NodeSet& others) {
+  for (const NodeId node : others) nodes.erase(node);
+  return nodes;
+}
+
 SimTime NaiveCluster::next_instant(SimTime now) const {
   const Duration period = trace_.end.time_since_epoch();
   SimTime next = kNever;
@@ -14,6 +19,10 @@ SimTime NaiveCluster::next_instant(SimTime now) const {
   if (scenario_.at_end == AtEnd::repeat) next = std::min(next, at((pass_ + 1) * period));
   for (const auto& [node, ready_at] : ready_at_) {
     if (ready_at > now) next = std::min(next, ready_at);
+  }
+  for (const auto& [node, since] : too_slow_since_) {
+    const SimTime ends = since + rule_.patience();
+    if (ends > now) next = std::min(next, ends);
   }
   return next;
 }
@@ -27,8 +36,14 @@ NodeSet NaiveCluster::act(SimTime now) {
   NodeSet hit;
   const SimTime trace_time = now - pass_ * trace_.end.time_since_epoch();
   // The events of the trace's start happen once; a repetition goes to the nodes they left.
-  if (first || trace_time > at(Duration(0))) read_events(trace_time, there, hit);
-  if (first) there_at_start_ = there;
+  if (first || trace_time > at(Duration(0))) {
+    read_events(trace_time, there, hit);
+    read_speeds(trace_time);
+  }
+  if (first) {
+    there_at_start_ = there;
+    speeds_at_start_ = speeds_;
+  }
   if (scenario_.at_end == AtEnd::repeat && trace_time == trace_.end) start_again(there, hit);
 
   NodeSet lost;
@@ -41,7 +56,55 @@ NodeSet NaiveCluster::act(SimTime now) {
     if (ready_at_.count(node) != 0) continue;
     ready_at_[node] = first ? now : now + scenario_.cluster.startup_delay;
   }
+  judge_speeds(lost);
   return lost;
+}
+
+/// After a join, a loss or `normal` a machine has its full speed.
+void NaiveCluster::read_speeds(SimTime trace_time) {
+  for (const TraceEvent& event : trace_.events) {
+    if (event.time != trace_time || event.kind == TraceEventKind::notice) continue;
+    for (const NodeId node : trace_.nodes_of(event)) {
+      speeds_.erase(node);
+      if (event.kind == TraceEventKind::slow) speeds_[node] = event.factor;
+    }
+  }
+}
+
+/// Since when machines have been too slow; what happened within one instant does not count, but a
+/// machine that was lost and is back is another one.
+void NaiveCluster::judge_speeds(const NodeSet& lost) {
+  for (const NodeId node : lost) too_slow_since_.erase(node);
+  std::map<NodeId, SimTime> since;
+  for (const auto& [node, speed] : speeds_) {
+    if (!rule_.too_slow(speed)) continue;
+    const auto known = too_slow_since_.find(node);
+    since[node] = known == too_slow_since_.end() ? now_ : known->second;
+  }
+  too_slow_since_ = since;
+}
+
+double NaiveCluster::speed(NodeId node) const {
+  const auto slow = speeds_.find(node);
+  return slow == speeds_.end() ? 1 : slow->second;
+}
+
+double NaiveCluster::slowest_of(const NodeSet& nodes) const {
+  double slowest = 1;
+  for (const NodeId node : nodes) slowest = std::min(slowest, speed(node));
+  return slowest;
+}
+
+std::vector<NodeId> NaiveCluster::overdue_of(const NodeSet& nodes) const {
+  std::vector<NodeId> line;
+  for (const NodeId node : nodes) {
+    const auto since = too_slow_since_.find(node);
+    if (since == too_slow_since_.end() || since->second + rule_.patience() > now_) continue;
+    line.push_back(node);
+  }
+  std::stable_sort(line.begin(), line.end(),
+                   [this](NodeId a, NodeId b) { return speed(a) < speed(b); });
+  return line;
 }
 
 void NaiveCluster::read_events(SimTime trace_time, NodeSet& there, NodeSet& hit) const {
@@ -64,6 +127,7 @@ void NaiveCluster::start_again(NodeSet& there, NodeSet& hit) {
     hit.insert(node);
   }
   for (const NodeId node : there_at_start_) there.insert(node);
+  speeds_ = speeds_at_start_;
   ++pass_;
 }
 

@@ -28,7 +28,8 @@ std::vector<NaiveStage> naive_reconfiguration_stages(const JobInput& input, int 
 std::vector<NaiveStage> naive_rebalance_stages(const JobInput& input, int nodes,
                                                const TransferSummary& transfer);
 
-Duration naive_step_time(const JobInput& input, int nodes);
+/// `slowest`: the speed of the slowest member.
+Duration naive_step_time(const JobInput& input, int nodes, double slowest);
 std::int64_t naive_samples_of_step(const JobInput& input, int nodes);
 
 }  // namespace bethany

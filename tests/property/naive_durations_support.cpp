@@ -31,11 +31,12 @@ std::vector<NaiveStage> naive_rebalance_stages(const JobInput& input, int nodes,
           {Blocked::rebalance, input.timer.transfer(transfer)}};
 }
 
-Duration naive_step_time(const JobInput& input, int nodes) {
+Duration naive_step_time(const JobInput& input, int nodes, double slowest) {
   const Training& training = input.scenario.training;
   StepQuery query;
   query.nodes = nodes;
   query.ranks = nodes * input.scenario.cluster.node_type.gpus;
+  query.slowest = slowest;
   query.accumulation = training.batch.accumulation;
   std::int64_t sequences = training.batch.sequences;
   if (training.batch.global) sequences = (sequences + query.ranks - 1) / query.ranks;

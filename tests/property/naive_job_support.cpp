@@ -16,7 +16,7 @@ namespace {
 enum class Doing { waiting, stepping, writing, detecting, staging };
 
 /// A run that has not reached its samples after so many repetitions of its trace never will.
-constexpr std::int64_t kMostRepetitions = 150;
+constexpr std::int64_t kMostRepetitions = 400;
 
 /// Why nothing is in flight in the middle of an instant.
 enum class Free { no, step_committed, write_ended, configured };
@@ -56,19 +56,21 @@ class NaiveJob {
   void step_boundary();
   void after_checkpoint(bool written);
   bool rebalance();
-  void join();
+  void change_members(PlanCause cause);
   void begin_step();
   void begin(NaiveTarget target, const NodeSet& members, const std::vector<NaiveStage>& stages);
   void configured();
 
   int usable(int nodes) const;
+  NodeSet held_back() const;
+  NodeSet wanted() const;
+  bool enough_nodes();
   NodeSet training_set() const;
-  NodeSet survivors_of(const NodeSet& nodes) const;
+  NodeSet members_to_go() const;
   NodeSet admissible_nodes() const;
-  int ready_outside() const;
   std::int64_t committed() const { return static_cast<std::int64_t>(steps_.size()); }
   int member_count() const { return static_cast<int>(members_.size()); }
-  int ready_count() const { return static_cast<int>(cluster_.ready().size()); }
+  int ready_count() const { return static_cast<int>(wanted().size()); }
   Int128& blocked(Blocked bucket) {
     return result_.ledger.blocked[static_cast<std::size_t>(bucket)];
   }
@@ -108,10 +110,11 @@ class NaiveJob {
   bool candidates_ = false;
   std::optional<SimTime> gather_end_;
   bool gather_over_ = false;
+  bool spares_count_ = false;  // for the start or recovery that begins in this instant
 };
 
 NaiveJob::NaiveJob(const JobInput& input)
-    : in_(input), cluster_(input.scenario, input.trace), state_(input) {
+    : in_(input), cluster_(input.scenario, input.trace, *input.policy.straggler), state_(input) {
   const int for_layout = in_.policy.allocation->minimum_nodes(state_.shape(0));
   minimum_ = std::max(in_.policy.minimum_nodes.value_or(1), for_layout);
   const bool too_few = in_.policy.minimum_nodes.value_or(for_layout) < for_layout;
@@ -173,12 +176,15 @@ void NaiveJob::book_until(SimTime next) {
   if (doing_ == Doing::writing) blocked(Blocked::checkpoint) += members;
   if (doing_ == Doing::detecting) blocked(Blocked::detection) += members;
   if (doing_ == Doing::staging) blocked(stages_.front().bucket) += members;
+  const int spares = static_cast<int>(held_back().size());
+  const int outside = ready_count() - member_count();
   if (doing_ == Doing::waiting) {
-    unavailable(Unavailable::waiting) += dt * ready_outside();
+    unavailable(Unavailable::waiting) += dt * (outside + spares);
   } else {
     const int admissible = static_cast<int>(admissible_nodes().size()) - member_count();
     unavailable(candidates_ ? Unavailable::waiting : Unavailable::stranded) += dt * admissible;
-    unavailable(Unavailable::stranded) += dt * (ready_outside() - admissible);
+    unavailable(Unavailable::stranded) += dt * (outside - admissible);
+    unavailable(Unavailable::spare) += dt * spares;
   }
   unavailable(Unavailable::starting) += dt * cluster_.starting();
   unavailable(Unavailable::absent) += dt * (in_.scenario.cluster.nodes - cluster_.alive());
@@ -270,7 +276,7 @@ void NaiveJob::decide() {
   judge_candidates();
   if (detected_) {
     detection_over();
-  } else if (doing_ == Doing::waiting && ready_count() >= minimum_) {
+  } else if (doing_ == Doing::waiting && enough_nodes()) {
     state_.ever_completed() ? recover() : first_start();
   } else if (free_ == Free::step_committed) {
     step_boundary();
@@ -286,10 +292,8 @@ void NaiveJob::decide() {
 void NaiveJob::judge_candidates() {
   candidates_ = false;
   if (doing_ != Doing::waiting) {
-    bool newcomers = false;  // nodes that a regroup left out do not ask for a join
-    for (const NodeId node : cluster_.ready()) {
-      newcomers = newcomers || (members_.count(node) == 0 && left_out_.count(node) == 0);
-    }
+    // Nodes that a regroup left out do not ask for a join.
+    const bool newcomers = !without(without(wanted(), members_), left_out_).empty();
     const int with_all = static_cast<int>(admissible_nodes().size());
     candidates_ = newcomers && usable(with_all) > usable(member_count());
   }
@@ -306,7 +310,7 @@ void NaiveJob::judge_candidates() {
 
 void NaiveJob::detection_over() {
   detected_ = false;
-  if (ready_count() >= minimum_) {
+  if (enough_nodes()) {
     recover();
     return;
   }
@@ -325,10 +329,11 @@ void NaiveJob::first_start() {
 
 void NaiveJob::recover() {
   // Whom a recovery without a restart may take.
-  const NodeSet takes =
-      in_.policy.on_loss->takes_idle_nodes() ? cluster_.ready() : NodeSet(members_);
+  const NodeSet takes = in_.policy.on_loss->takes_idle_nodes() ? wanted() : NodeSet(members_);
+  NodeSet holders = takes;  // and whoever else may send what it holds
+  for (const NodeId node : held_back()) holders.insert(node);
   LossView view;
-  view.state_complete = state_.complete_state(takes);
+  view.state_complete = state_.complete_state(holders);
   view.nodes = static_cast<int>(takes.size());
   view.minimum_nodes = minimum_;
   NaiveDisruption& disruption = result_.disruptions.back();
@@ -339,13 +344,13 @@ void NaiveJob::recover() {
     return;
   }
   const bool regroups = disruption.kind == Recovery::regroup;
+  const NodeSet kept = state_.survivors_of(takes);
   if (!in_.policy.on_loss->takes_idle_nodes()) {
-    const NodeSet kept = survivors_of(takes);
     for (const NodeId node : takes) {
       if (kept.count(node) == 0) left_out_.insert(node);
     }
   }
-  reconfigure(regroups ? PlanCause::regroup : PlanCause::in_place, survivors_of(takes),
+  reconfigure(regroups ? PlanCause::regroup : PlanCause::in_place, kept,
               {Blocked::planning, Blocked::communicator, Blocked::transfer});
 }
 
@@ -393,23 +398,47 @@ void NaiveJob::step_boundary() {
 
 void NaiveJob::after_checkpoint(bool written) {
   const bool may_join = in_.policy.on_loss->recovers_in_place() || written;
-  if (candidates_ && gather_over_ && may_join) {
-    join();
+  const NodeSet slow = members_to_go();
+  if (may_join && !slow.empty()) {
+    tell(fmt::format("{} slow members go", slow.size()));
+    for (const NodeId node : slow) members_.erase(node);  // and are held back from now on
+    change_members(PlanCause::evict);
+  } else if (candidates_ && gather_over_ && may_join) {
+    change_members(PlanCause::join);
   } else if (!rebalance()) {
     begin_step();
   }
 }
 
-void NaiveJob::join() {
+/// Which of the members that were too slow for too long go: of the best team the policy is asked
+/// for, that without the slowest so many of them.
+NodeSet NaiveJob::members_to_go() const {
+  const std::vector<NodeId> line = cluster_.overdue_of(members_);
+  NodeSet left = members_;
+  int count = static_cast<int>(admissible_nodes().size());
+  const auto team = [&] {
+    return Team{usable(count), naive_step_time(in_, member_count(), cluster_.slowest_of(left))};
+  };
+  std::vector<Team> teams = {team()};
+  for (const NodeId node : line) {
+    left.erase(node);
+    if (--count < minimum_) break;
+    teams.push_back(team());
+  }
+  const std::size_t number = in_.policy.straggler->dismiss(teams);
+  return {line.begin(), line.begin() + static_cast<std::ptrdiff_t>(number)};
+}
+
+void NaiveJob::change_members(PlanCause cause) {
   const bool in_place = in_.policy.on_loss->recovers_in_place();
-  const NodeSet members = in_place ? survivors_of(admissible_nodes()) : training_set();
+  const NodeSet members = in_place ? state_.survivors_of(admissible_nodes()) : training_set();
   if (in_.policy.on_loss->readmits_left_out()) left_out_.clear();
   const int n = static_cast<int>(members.size());
-  tell(fmt::format("join, now {} nodes", n));
+  tell(fmt::format("{}, now {} nodes", name_of(cause), n));
   if (in_place) {
-    reconfigure(PlanCause::join, members, {Blocked::join, Blocked::join, Blocked::join});
+    reconfigure(cause, members, {Blocked::join, Blocked::join, Blocked::join});
   } else {
-    begin(state_.plan_for(PlanCause::join, members, StateFrom::storage, committed()), members,
+    begin(state_.plan_for(cause, members, StateFrom::storage, committed()), members,
           naive_restart_stages(in_, n, false));
   }
 }
@@ -432,13 +461,14 @@ bool NaiveJob::rebalance() {
 
 void NaiveJob::begin_step() {
   doing_ = Doing::stepping;
-  busy_until_ = now_ + naive_step_time(in_, member_count());
+  busy_until_ = now_ + naive_step_time(in_, member_count(), cluster_.slowest_of(members_));
 }
 
 void NaiveJob::begin(NaiveTarget target, const NodeSet& members,
                      const std::vector<NaiveStage>& stages) {
   BETHANY_CHECK(!members.empty(), "nobody trains");
   members_ = members;
+  spares_count_ = false;
   target_ = std::move(target);
   // Rule 8: what takes all candidates ends their gathering; a regroup takes none.
   const bool takes_none =
@@ -473,48 +503,37 @@ int NaiveJob::usable(int nodes) const {
   return in_.policy.allocation->usable_nodes(state_.shape(nodes), nodes);
 }
 
-/// Whom a start, recovery, restart or join takes: of the ready nodes the lowest ids.
+/// Spares: ready, too slow for too long, and no members.
+NodeSet NaiveJob::held_back() const {
+  if (spares_count_) return {};
+  const std::vector<NodeId> overdue = cluster_.overdue_of(cluster_.ready());
+  return without({overdue.begin(), overdue.end()}, members_);
+}
+
+/// The ready nodes but the spares.
+NodeSet NaiveJob::wanted() const { return without(cluster_.ready(), held_back()); }
+
+/// Whether a start or a recovery may begin. If it may with the spares only, it takes them all.
+bool NaiveJob::enough_nodes() {
+  if (ready_count() >= minimum_) return true;
+  spares_count_ = static_cast<int>(cluster_.ready().size()) >= minimum_;
+  if (spares_count_) tell("spares are needed");
+  return spares_count_;
+}
+
+/// Whom a start, recovery, restart or join takes: of the wanted nodes the lowest ids.
 NodeSet NaiveJob::training_set() const {
   const auto count = static_cast<std::size_t>(usable(ready_count()));
   NodeSet members;
-  for (const NodeId node : cluster_.ready()) {
+  for (const NodeId node : wanted()) {
     if (members.size() < count) members.insert(node);
   }
   return members;
 }
 
-/// Whom a change that keeps state takes of these nodes: in turns one of each different content,
-/// while they last, then those that hold nothing.
-NodeSet NaiveJob::survivors_of(const NodeSet& nodes) const {
-  const int count = usable(static_cast<int>(nodes.size()));
-  NodeSet chosen;
-  while (static_cast<int>(chosen.size()) < count) {
-    std::set<NaiveContent> seen;
-    for (const NodeId node : nodes) {
-      const NaiveContent content = state_.content_of(node);
-      if (chosen.count(node) != 0 || content.empty() || !seen.insert(content).second) continue;
-      if (static_cast<int>(chosen.size()) < count) chosen.insert(node);
-    }
-    if (!seen.empty()) continue;
-    for (const NodeId node : nodes) {
-      if (static_cast<int>(chosen.size()) < count) chosen.insert(node);
-    }
-  }
-  return chosen;
-}
-
 /// Members and the ready nodes that a join may take.
 NodeSet NaiveJob::admissible_nodes() const {
-  NodeSet nodes = cluster_.ready();
-  if (in_.policy.on_loss->readmits_left_out()) return nodes;
-  for (const NodeId node : left_out_) nodes.erase(node);
-  return nodes;
-}
-
-int NaiveJob::ready_outside() const {
-  int count = 0;
-  for (const NodeId node : cluster_.ready()) count += members_.count(node) == 0 ? 1 : 0;
-  return count;
+  return in_.policy.on_loss->readmits_left_out() ? wanted() : without(wanted(), left_out_);
 }
 
 }  // namespace

@@ -56,6 +56,9 @@ class NaiveState {
   int lost() const { return static_cast<int>(lost_.size()); }
   /// Whether every expert of every layer is held by one of these live nodes.
   bool complete_state(const NodeSet& nodes) const;
+  /// Whom a change that keeps state takes of these nodes: as many as a plan can use, in turns one
+  /// of each different content, while they last, then those that hold nothing.
+  NodeSet survivors_of(const NodeSet& nodes) const;
   /// What a live node holds.
   NaiveContent content_of(NodeId node) const;
 

@@ -79,6 +79,10 @@ NaiveTarget NaiveState::plan_for(PlanCause cause, const NodeSet& members, StateF
     const bool holds = from == StateFrom::members && place != place_of_.end();
     holdings.place_of.push_back(holds ? place->second : -1);
   }
+  // Whoever is still there sends what it holds.
+  for (const auto& [node, place] : place_of_) {
+    if (from == StateFrom::members && members.count(node) == 0) holdings.place_of.push_back(place);
+  }
   PlacementShape question = shape(static_cast<int>(members.size()));
   BindingRules rules;
   rules.method = in_.policy.binding;
@@ -89,7 +93,9 @@ NaiveTarget NaiveState::plan_for(PlanCause cause, const NodeSet& members, StateF
   PreviousPlan previous;
   if (gives(kHistoryPlan, true) && holdings.plan != nullptr) {
     previous.plan = *holdings.plan;
-    for (const int place : holdings.place_of) previous.place_of.push_back(place);
+    for (std::size_t i = 0; i < machines.size(); ++i) {
+      previous.place_of.push_back(holdings.place_of[i]);
+    }
     question.previous = &previous;
   }
   const auto made = make_plan(*in_.policy.allocation, *in_.policy.placement, question,
@@ -137,6 +143,25 @@ NaiveContent NaiveState::content_of(NodeId node) const {
     if (nodes.count(node) != 0) content.insert(expert);
   }
   return content;
+}
+
+NodeSet NaiveState::survivors_of(const NodeSet& nodes) const {
+  const int all = static_cast<int>(nodes.size());
+  const int count = in_.policy.allocation->usable_nodes(shape(all), all);
+  NodeSet chosen;
+  while (static_cast<int>(chosen.size()) < count) {
+    std::set<NaiveContent> seen;
+    for (const NodeId node : nodes) {
+      const NaiveContent content = content_of(node);
+      if (chosen.count(node) != 0 || content.empty() || !seen.insert(content).second) continue;
+      if (static_cast<int>(chosen.size()) < count) chosen.insert(node);
+    }
+    if (!seen.empty()) continue;
+    for (const NodeId node : nodes) {
+      if (static_cast<int>(chosen.size()) < count) chosen.insert(node);
+    }
+  }
+  return chosen;
 }
 
 bool NaiveState::complete_state(const NodeSet& nodes) const {

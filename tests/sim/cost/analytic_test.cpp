@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <numeric>
 
 #include "sim/model/moe_model.h"
@@ -176,6 +177,43 @@ TEST_CASE("the fullest rank and the longest link decide") {
   traffic.sent_outside[1] = 6'000;
   CHECK(milliseconds(term(step_of(cost, plan, traffic), "all_to_all")) ==
         Approx(4 * (0.2 + 6'000 * 2048 / 5.5e6)));
+}
+
+TEST_CASE("a slow rank stretches its computation, not the communication") {
+  const auto cost = TestCost().make("{}");
+  const auto plan = same_layers(1, 2, 2, {{0, 1}, {0}});
+  auto traffic = even_traffic(2, 100, 0, 0);
+  traffic.computed = {10'000, 3'000};
+  traffic.received_inside[0] = 8'000;
+  const std::vector<LayerTraffic> layers = {traffic};
+  const auto step = [&](std::vector<double> speeds) {
+    return cost.timer->step({.nodes = 2,
+                             .ranks = 2,
+                             .tokens_per_rank = 4096,
+                             .slowest = std::min(speeds[0], speeds[1]),
+                             .plan = &plan,
+                             .layers = layers,
+                             .speeds = speeds});
+  };
+  const auto full = step({1, 1});
+  const auto half = step({1, 0.5});      // 3000 rows at half speed are less than 10,000
+  const auto quarter = step({1, 0.25});  // as 12,000 rows
+  const auto ms = [](const CostBreakdown& of, const char* name) {
+    return milliseconds(term(of, name));
+  };
+  CHECK(ms(half, "dense") == Approx(2 * ms(full, "dense")));
+  const double row_ms = 3 * 16.0 * 1024 * 1024 / 35.5e9;
+  CHECK(ms(full, "expert") == Approx(10'000 * row_ms + 1));
+  CHECK(ms(half, "expert") == Approx(10'000 * row_ms + 1 / 0.5));
+  CHECK(ms(quarter, "expert") == Approx(12'000 * row_ms + 1 / 0.25));
+  // Rank 0 updates an expert more: dense + 2 experts at full speed, dense + 1 at half.
+  const auto per_expert = ms(step({1, 0.001}), "optimizer") * 0.001;  // dense + 1 expert
+  CHECK(ms(half, "optimizer") == Approx(std::max(ms(full, "optimizer"), per_expert / 0.5)));
+  CHECK(ms(half, "optimizer") > ms(full, "optimizer"));
+  for (const char* name : {"all_to_all", "count_exchange", "all_reduce_dense", "all_reduce_expert",
+                           "tensor_parallel", "fixed"}) {
+    CHECK(term(quarter, name) == term(full, name));
+  }
 }
 
 TEST_CASE("of an overlapped layer the longer of exchange and computation counts") {

@@ -90,6 +90,9 @@ TEST_CASE("measured step times override any model, and nothing else") {
   const auto breakdown = fixed.timer->step({.nodes = 3, .plan = nullptr, .layers = {}});
   REQUIRE(breakdown.terms.size() == 1);
   CHECK(breakdown.terms[0].time == breakdown.total);
+  // The whole step is as slow as its slowest rank: 5 s / 0.7, rounded to whole ns.
+  CHECK(fixed.timer->step({.nodes = 3, .slowest = 0.7}).total == 7'142'857'143ns);
+  CHECK(cost.timer->step({.nodes = 10, .slowest = 0.5}).total == 1800ms);
 }
 
 TEST_CASE("unknown cost models are refused with the nearest name") {

@@ -34,7 +34,8 @@ TEST_CASE("presets are the rows of the design") {
         R"({"preset":"lazarus","allocation":"proportional","placement":"mro","dispatch":"lazarus",)"
         R"("on_loss":"in-place","checkpoint":{"kind":"steps","every":250},)"
         R"("rebalance":{"kind":"steps","every":200},"membership":{"kind":"gather","wait":"2min"},)"
-        R"("notice":"ignore","fault_threshold":2,"layer_order":"aligned","binding":"greedy"})");
+        R"("notice":"ignore","straggler":"ignore","fault_threshold":2,"layer_order":"aligned",)"
+        R"("binding":"greedy"})");
   const auto ds = effective_of("ds");
   CHECK(ds.find(R"("allocation":)") != std::string::npos);
   CHECK(ds.find(R"("kind":"steps","every":50)") != std::string::npos);
@@ -107,6 +108,30 @@ TEST_CASE("checkpoint rules say when they are due") {
   // sqrt(2·8·100) = 40; x = 8/200: 40·(1 + 0.2/3 + 0.04/9) − 8 = 34.84444…
   const auto daly = parsed(R"({"checkpoint": {"kind": "young-daly", "mtbf": "100s"}})");
   CHECK(to_seconds(daly->next(view).time) == Approx(50 + 34.8444444).epsilon(1e-8));
+}
+
+TEST_CASE("straggler rules say who is too slow and which team is worth most") {
+  const auto rule = [](const std::string& text) {
+    return read_policy(policy_from_text("lazarus:" + text, object()), "", "x", nullptr).straggler;
+  };
+  const auto ignore = rule("straggler=ignore");
+  CHECK_FALSE(ignore->too_slow(0.01));
+  const auto evict = rule("straggler=evict");
+  CHECK(evict->patience() == 5min);
+  CHECK(evict->too_slow(0.69));
+  CHECK_FALSE(evict->too_slow(0.7));
+  const auto strict = rule("straggler=evict:straggler.below=0.9:straggler.after=10s");
+  CHECK(strict->patience() == 10s);
+  CHECK(strict->too_slow(0.8));
+  const auto dismissed = [&](const std::vector<Team>& teams) { return evict->dismiss(teams); };
+  CHECK(dismissed({{4, 5s}, {3, 3s}}) == 1);            // 0.8 < 1 nodes a second
+  CHECK(dismissed({{2, 5s}, {1, 3s}}) == 0);            // 0.4 > 0.33
+  CHECK(dismissed({{4, 6s}, {2, 3s}}) == 0);            // equal: EP groups of two
+  CHECK(dismissed({{8, 15s}, {7, 6s}, {6, 6s}}) == 1);  // the next one is not the last slow one
+  CHECK(dismissed({{8, 15s}, {7, 14s}, {6, 3s}}) == 2);
+  CHECK(dismissed({{8, 15s}}) == 0);
+  CHECK(complaint("lazarus:straggler=evict:straggler.below=1.5").find("outside") !=
+        std::string::npos);
 }
 
 TEST_CASE("values of a policy's name are numbers, true and false as JSON has them, else text") {

@@ -1,4 +1,4 @@
-// Five runs computed by hand to the nanosecond. Times are seconds, amounts node-seconds; a ledger
+// Runs computed by hand to the nanosecond. Times are seconds, amounts node-seconds; a ledger
 // must hold exactly these and nothing else (Books checks that its buckets sum to nodes × horizon).
 #include "tests/sim/training/job_support.h"
 #include "tests/support/catch.h"
@@ -154,6 +154,76 @@ TEST_CASE("hand-computed: a bulk loss that kills an expert") {
   CHECK(run.disruptions[0].time == at(std::chrono::seconds(20)));
   CHECK(run.disruptions[0].lost == 2);
   CHECK_FALSE(run.disruptions[0].state_complete);
+}
+
+TEST_CASE("hand-computed: a slow node that the job waits for") {
+  // Steps 0-3, 3-6; b works at 0.7 of its speed from 4 on, the steps that begin later take
+  // 3 s / 0.7 = 4.285714286 s: 6-10.285714286 and -14.571428572, which runs on when b is well again
+  // at 14. Then 3 s: -17.571428572, -20.571428572, and 1.428571428 s in flight at the horizon.
+  SmallJob job;
+  job.policy = std::string(R"({"preset": "lazarus", "checkpoint": "none", )") + kNoRebalance + "}";
+  job.trace = "0 join a b; 4 slow:0.7 b; 14 normal b";
+  job.until_time = "22s";
+  for (const bool step_by_step : {true, false}) {
+    const auto run = job.run(step_by_step);
+    CHECK(run.end.steps_committed == 6);
+    CHECK(run.end.samples == 6 * 8);
+    CHECK(to_text(run.end.ledger.productive) == "41142857144");
+    CHECK(to_text(run.end.ledger.step_in_flight) == "2857142856");
+    check_equal(run.end.ledger.total, 44);
+    CHECK(run.disruptions.empty());
+  }
+}
+
+TEST_CASE("hand-computed: a slow node is evicted and joins again") {
+  // Step 0-3 on 4 nodes. d is slow from 2: step 3-9. It is overdue at 7; at 9 it goes, as 3 nodes
+  // at full speed are worth more than 4 at half of it: planning 9-10, communicator 10-12, transfer
+  // 12-15 on 3, booked as join. Steps 15-18 ... 27-30 on 3, with d a spare 9-30. Well again at 30,
+  // it is a candidate, gathered at 34: steps 30-33, 33-36, join 36-42 on 4, step 42-45, 45-46 in
+  // flight.
+  SmallJob job;
+  job.nodes = 4;
+  job.policy = R"({"preset": "lazarus", "checkpoint": "none", "rebalance": "never",
+                   "membership": {"kind": "gather", "wait": "4s"},
+                   "straggler": {"kind": "evict", "after": "5s"}})";
+  job.cost = R"({"model": "fixed", "step": "3s", "detection": "2s", "planning": "1s",
+                 "communicator": "2s", "transfer": "3s"})";
+  job.trace = "0 join a b c d; 2 slow:0.5 d; 30 normal d";
+  job.until_time = "46s";
+  const auto run = job.run();
+  CHECK(run.end.steps_committed == 2 + 7 + 1);
+  CHECK(run.end.samples == 2 * 16 + 7 * 12 + 16);
+  check_equal(run.end.ledger.productive, 9 * 4 + 21 * 3 + 3 * 4);
+  check_equal(run.end.ledger.step_in_flight, 4);
+  check_equal(blocked(run, Blocked::join), 6 * 3 + 6 * 4);
+  check_equal(unavailable(run, Unavailable::spare), 21);
+  check_equal(unavailable(run, Unavailable::waiting), 6);
+  check_equal(run.end.ledger.total, 184);
+  CHECK(run.disruptions.empty());
+}
+
+TEST_CASE("hand-computed: a policy that can only restart evicts at the end of a write") {
+  // Step 0-3; c is slow from 1 and overdue at 3. Step 3-9 at half speed, write 9-10 on 3 nodes;
+  // then a restart without c and without detection, nothing is rolled back: process 10-15, groups
+  // 15-16, load 16-17 on 2. Steps 17-20, 20-23, write 23-24. c is a spare 10-24.
+  SmallJob job;
+  job.nodes = 3;
+  job.policy = R"({"preset": "ds", "checkpoint": {"every": 2}, "membership": "at-restart",
+                   "straggler": {"kind": "evict", "after": "2s"}})";
+  job.cost = R"({"model": "fixed", "step": "3s", "checkpoint": "1s", "detection": "2s",
+                 "process_start": "5s", "group_init": "1s", "load": "1s"})";
+  job.trace = "0 join a b c; 1 slow:0.5 c";
+  job.until_time = "24s";
+  const auto run = job.run();
+  CHECK(run.end.steps_committed == 4);
+  CHECK(run.steps_discarded == 0);
+  check_equal(run.end.ledger.productive, 9 * 3 + 6 * 2);
+  check_equal(blocked(run, Blocked::checkpoint), 3 + 2);
+  check_equal(blocked(run, Blocked::restart), 6 * 2);
+  check_equal(blocked(run, Blocked::load), 2);
+  check_equal(unavailable(run, Unavailable::spare), 14);
+  check_equal(run.end.ledger.total, 72);
+  CHECK(run.disruptions.empty());
 }
 
 }  // namespace

@@ -30,7 +30,12 @@ Trace SmallJob::make_trace() const {
     std::string name;
     while (words >> name) names.push_back(builder.node(name));
     last = at(round_to_duration(seconds));
-    builder.add(last, event == "join" ? TraceEventKind::join : TraceEventKind::lost, names, 0);
+    const bool slow = event.rfind("slow:", 0) == 0;
+    const auto kind = slow                ? TraceEventKind::slow
+                      : event == "join"   ? TraceEventKind::join
+                      : event == "normal" ? TraceEventKind::normal
+                                          : TraceEventKind::lost;
+    builder.add(last, kind, names, 0, "", kNever, slow ? std::stod(event.substr(5)) : 1);
   }
   return builder.finish(SimTime(), last);
 }

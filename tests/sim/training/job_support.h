@@ -34,7 +34,7 @@ class SmallJob {
   bool warm_start = true;
   AtEnd at_end = AtEnd::hold;
   Duration startup_delay{0};
-  /// "0 join a b; 12 lost b": seconds, event, nodes.
+  /// "0 join a b; 5 slow:0.5 b; 9 normal b; 12 lost b": seconds, event, nodes.
   std::string trace = "0 join a b";
   std::vector<RoutingLoad::Entry> routing;  // default: uniform
   Scenario scenario;                        // filled in by run(); set what is left before
