@@ -57,8 +57,8 @@ constexpr Command kCommands[] = {
     {"place", bethany::add_place},         {"recover", bethany::add_recover},
     {"trace", bethany::add_trace},         {"check", bethany::add_check},
     {"model", bethany::add_model},         {"list", bethany::add_list},
-    {"calibrate", bethany::add_calibrate}, {"reproduce", bethany::add_reproduce},
-    {"routing", bethany::add_routing},
+    {"profile", bethany::add_profile},     {"calibrate", bethany::add_calibrate},
+    {"reproduce", bethany::add_reproduce}, {"routing", bethany::add_routing},
 };
 
 /// Adds the command that is typed, or all when that is none of them: building the options of all

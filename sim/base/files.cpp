@@ -93,6 +93,10 @@ std::string unzstd(const std::string& packed, const std::string& path) {
 
 }  // namespace
 
+bool is_file_name(std::string_view text) {
+  return text.ends_with(".json") || text.find('/') != std::string_view::npos;
+}
+
 std::string read_input(const std::string& path) {
   std::string bytes;
   if (path == "-") {

@@ -8,6 +8,9 @@ namespace bethany {
 /// Largest input, after decompression, that is read into memory.
 constexpr std::size_t kLargestInput = std::size_t{4} << 30;
 
+/// Whether a text that may be a name or a file is meant as a file: it ends in `.json` or has a `/`.
+bool is_file_name(std::string_view text);
+
 /// The bytes of a file ("-": standard input), decompressed when it is gzip or zstd by its first
 /// bytes. Throws InputError when it cannot be read, is corrupt, or larger than kLargestInput.
 std::string read_input(const std::string& path);

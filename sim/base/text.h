@@ -16,6 +16,10 @@ std::optional<std::string> nearest_name(std::string_view name,
 std::string unknown_name(std::string_view kind, std::string_view name,
                          const std::vector<std::string>& names);
 
+/// The text broken at spaces into lines of at most `width` characters; a longer word is a line of
+/// its own. At least one line.
+std::vector<std::string> wrapped(std::string_view text, std::size_t width);
+
 /// "a, b and c".
 std::string list_in_words(const std::vector<std::string>& names);
 

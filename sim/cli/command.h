@@ -71,6 +71,7 @@ void add_trace(CLI::App& program, CommandContext& context);
 void add_routing(CLI::App& program, CommandContext& context);
 void add_place(CLI::App& program, CommandContext& context);
 void add_recover(CLI::App& program, CommandContext& context);
+void add_profile(CLI::App& program, CommandContext& context);
 void add_model(CLI::App& program, CommandContext& context);
 void add_calibrate(CLI::App& program, CommandContext& context);
 void add_reproduce(CLI::App& program, CommandContext& context);

@@ -10,6 +10,7 @@
 #include "sim/cost/cost_model.h"
 #include "sim/cost/profile.h"
 #include "sim/model/cluster.h"
+#include "sim/model/model_family.h"
 #include "sim/model/moe_model.h"
 #include "sim/model/routing_import.h"
 #include "sim/model/trace.h"
@@ -104,6 +105,7 @@ const std::map<std::string, std::function<Items()>>& kinds() {
       {"membership", [] { return items_of(membership_rules()); }},
       {"notice", [] { return items_of(notice_rules()); }},
       {"models", items_of_models},
+      {"families", [] { return items_of(model_families()); }},
       {"node-types", items_of_node_types},
       {"profiles", items_of_profiles},
       {"cost-models", [] { return items_of(cost_models()); }},

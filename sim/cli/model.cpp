@@ -1,7 +1,12 @@
+#include <fmt/format.h>
+
+#include <optional>
+
 #include "sim/base/error.h"
 #include "sim/base/text.h"
 #include "sim/cli/command.h"
 #include "sim/model/model_answer.h"
+#include "sim/model/readers.h"
 
 namespace bethany {
 namespace {
@@ -9,26 +14,41 @@ namespace {
 struct Options {
   std::string model;
   std::string node_type = "rtx3090-100g";
-  int ranks = 1;
+  std::optional<int> ranks;
   Training training;
   OutputOptions output;
 };
 
 int show(const Options& options) {
-  const auto* model = find_model(options.model);
-  if (model == nullptr) throw InputError(unknown_name("model", options.model, model_names()));
+  const auto model = model_named(options.model);
   const auto* type = find_node_type(options.node_type);
   if (type == nullptr) {
     throw InputError(unknown_name("node type", options.node_type, node_type_names()));
   }
-  const auto answer = model_answer(*model, options.training, *type, options.ranks);
+  const int shares = options.training.tensor_parallel;
+  const int ranks = options.ranks.value_or(type->gpus);
+  if (type->gpus % shares != 0 || ranks % shares != 0) {
+    throw InputError(
+        fmt::format("--tensor-parallel {} does not divide the {} GPUs of a {} and {} "
+                    "ranks",
+                    shares, type->gpus, type->name, ranks));
+  }
+  const auto answer = model_answer(model, options.training, *type, ranks);
   if (options.output.format == "json") {
     print_json(answer);
     return 0;
   }
+  const bool for_people = options.output.format == "table";
+  if (for_people) {
+    constexpr std::size_t kWidth = 100;
+    for (const auto& line : wrapped(model.name + ": " + model.source, kWidth)) {
+      print_text(line + "\n");
+    }
+  }
   Table table({{"quantity", Align::left}, {"value", Align::right}});
   for (const auto& member : answer.members) {
     if (member.key == "schema" || member.key == "version") continue;
+    if (for_people && (member.key == "model" || member.key == "source")) continue;
     if (member.value.members.empty()) {
       table.add({member.key, to_line(member.value)});
     }
@@ -47,10 +67,16 @@ void add_model(CLI::App& program, CommandContext& context) {
   auto* model = program.add_subcommand("model", "what a model weighs");
   model->require_subcommand(1);
   auto* command = model->add_subcommand("show", "parameters, bytes per slot, memory per GPU");
-  command->add_option("MODEL", options->model, "see `bethany list models`")->required();
+  command
+      ->add_option("MODEL", options->model,
+                   "a name (`bethany list models`), or a configuration file: a Hugging Face "
+                   "config.json or arguments of Megatron-LM")
+      ->required();
   command->add_option("--node-type", options->node_type, "see `bethany list node-types`")
       ->capture_default_str();
-  command->add_option("--ranks", options->ranks, "GPUs in all; matters with --zero 1")
+  command
+      ->add_option("--ranks", options->ranks,
+                   "GPUs in all, matters with --zero 1; left out: those of one node")
       ->check(CLI::Range(1, 10'000'000));
   command->add_option("--zero", options->training.zero, "0 or 1")->check(CLI::Range(0, 1));
   command

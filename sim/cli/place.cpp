@@ -8,6 +8,7 @@
 #include "sim/cli/place_goodput.h"
 #include "sim/cli/placement_options.h"
 #include "sim/model/plan_file.h"
+#include "sim/model/readers.h"
 
 namespace bethany {
 namespace {

@@ -9,6 +9,7 @@
 #include "sim/cli/command.h"
 #include "sim/model/load_matrix_file.h"
 #include "sim/model/plan_file.h"
+#include "sim/model/readers.h"
 
 namespace bethany {
 void add_placement_options(CLI::App& command, PlacementOptions& options) {
@@ -91,8 +92,10 @@ void add_change_options(CLI::App& command, ChangeOptions& options) {
   add("--binding", options.binding,
       "min-cost (default): least state moved; or greedy, as published")
       ->check(CLI::IsMember({"min-cost", "greedy"}));
-  command.add_option("--model", options.model,
-                     "gives the bytes of gradients and of what moves; see `bethany list models`");
+  command.add_option(
+      "--model", options.model,
+      "gives the bytes of gradients and of what moves; a name (`bethany list models`) or a "
+      "configuration file");
   add("--expert-bytes", options.expert_bytes, "state of one expert, such as 64MiB");
   add("--dense-bytes", options.dense_bytes, "what a new node fetches beside its experts");
   add("--bandwidth", options.bandwidth, "of a node's port, such as 100Gbps");
@@ -113,12 +116,6 @@ Quantity read_quantity(const char* option, const std::string& text, const char* 
 
 }  // namespace
 
-const MoeModel& model_named(const std::string& name) {
-  const auto* model = find_model(name);
-  if (model == nullptr) throw InputError(unknown_name("model", name, model_names()));
-  return *model;
-}
-
 std::optional<ChangeRequest> read_change(const ChangeOptions& options) {
   if (options.previous.empty()) return {};
   ChangeRequest change;
@@ -130,7 +127,7 @@ std::optional<ChangeRequest> read_change(const ChangeOptions& options) {
   }
   change.method = options.binding == "greedy" ? BindingMethod::greedy : BindingMethod::min_cost;
   if (!options.model.empty()) {
-    const auto& model = model_named(options.model);
+    const auto model = model_named(options.model);
     const std::int64_t per_parameter = Precision().state_bytes();
     change.expert_bytes = model.expert_parameters * per_parameter;
     change.dense_bytes = model.dense_parameters * per_parameter;

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "sim/model/moe_model.h"
 #include "sim/placement/answers.h"
 
 namespace bethany {
@@ -35,8 +34,6 @@ struct ChangeOptions {
   std::string bandwidth;
 };
 void add_change_options(CLI::App& command, ChangeOptions& options);
-/// The built-in model. Throws InputError naming the nearest.
-const MoeModel& model_named(const std::string& name);
 /// Empty without --previous. Throws InputError.
 std::optional<ChangeRequest> read_change(const ChangeOptions& options);
 

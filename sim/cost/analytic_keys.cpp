@@ -6,7 +6,7 @@
 #include <map>
 
 #include "sim/base/check.h"
-#include "sim/base/text.h"
+#include "sim/base/files.h"
 
 namespace bethany {
 namespace {
@@ -72,18 +72,11 @@ double read_value(ObjectReader& keys, std::string_view key, ConstantUnit unit, d
   BETHANY_CHECK(false, "unit {}", static_cast<int>(unit));
 }
 
-bool is_file_name(const std::string& text) {
-  return text.ends_with(".json") || text.find('/') != std::string::npos;
-}
-
 Profile read_chosen_profile(ObjectReader& cost, const NodeType& type, const Profile& assumed) {
   const auto given = cost.string("profile", assumed.name);
   if (is_file_name(given)) return read_profile(cost.file("profile"));
-  if (given == kDataSheetProfile) return data_sheet_profile(type);
-  if (const Profile* found = find_profile(given)) return *found;
-  auto names = profile_names();
-  names.emplace_back(kDataSheetProfile);
-  cost.fail("profile", unknown_name("profile", given, names) + " A file's name ends in .json.");
+  return named_profile(given, type,
+                       fmt::format("{}: {}/profile: ", cost.place("profile"), cost.path()));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "sim/base/digest.h"
+#include "sim/base/error.h"
+#include "sim/base/text.h"
 
 namespace bethany {
 namespace {
@@ -26,6 +28,14 @@ Profile assumed_profile(const NodeType& type) {
   const Profile* profile = find_profile(type.name);
   if (built_in != nullptr && profile != nullptr && same_figures(*built_in, type)) return *profile;
   return data_sheet_profile(type);
+}
+
+Profile named_profile(const std::string& name, const NodeType& type, const std::string& place) {
+  if (name == kDataSheetProfile) return data_sheet_profile(type);
+  if (const Profile* found = find_profile(name)) return *found;
+  auto names = profile_names();
+  names.emplace_back(kDataSheetProfile);
+  throw InputError(place + unknown_name("profile", name, names) + " A file's name ends in .json.");
 }
 
 JsonNode profile_json(const Profile& profile) {

@@ -49,6 +49,10 @@ Profile parse_profile(std::string_view text, const std::string& name);
 /// The same from a file.
 Profile read_profile(const std::string& path);
 
+/// A built-in profile by name, or `data-sheet` of that node type. Throws InputError naming the
+/// nearest; `place` goes before the complaint.
+Profile named_profile(const std::string& name, const NodeType& type, const std::string& place = "");
+
 /// The profile as a file has it; parsing its text gives the same profile.
 JsonNode profile_json(const Profile& profile);
 

@@ -19,6 +19,7 @@ JsonNode parameters_of(const MoeModel& model) {
   parameters.member("routed") = whole(routed);
   parameters.member("active_per_token") = whole(active);
   parameters.member("dense_matmul") = whole(model.dense_matmul_parameters);
+  for (const auto& part : model.dense_parts) parameters.member(part.name) = whole(part.parameters);
   return parameters;
 }
 
@@ -55,6 +56,9 @@ JsonNode model_answer(const MoeModel& model, const Training& training, const Nod
   answer.member("source") = JsonNode::of(model.source);
   answer.member("layers") = whole(model.layers);
   answer.member("moe_layers") = whole(model.moe_layers);
+  if (!model.moe_layer_mask.empty()) {
+    answer.member("moe_layer_mask") = JsonNode::of(model.moe_layer_mask);
+  }
   answer.member("hidden") = whole(model.hidden);
   answer.member("experts") = whole(model.experts);
   answer.member("top_k") = whole(model.top_k);

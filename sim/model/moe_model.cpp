@@ -18,10 +18,12 @@ constexpr std::int64_t kMostTokens = std::int64_t{1} << 32;
 
 MoeModel read_model_object(ObjectReader& keys) {
   if (keys.has("config")) {
-    keys.fail("config",
-              "Hugging Face configurations are read in a later version; give the sizes as an "
-              "object (layers, hidden, experts, expert_parameters, dense_parameters, ...)");
+    MoeModel model = read_model_config(keys.file("config"));
+    model.name = keys.string("name", model.name);
+    keys.finish();
+    return model;
   }
+  keys.raw("config");
   MoeModel model;
   model.name = keys.string("name", "custom");
   model.layers = static_cast<int>(keys.integer("layers", 1, kMostLayers));

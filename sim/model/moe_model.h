@@ -8,13 +8,20 @@
 
 namespace bethany {
 
+/// One part of the dense parameters: attention, dense_ffn, shared_experts, router, norms (those of
+/// the attention belong to it) or embeddings.
+struct ModelPart {
+  std::string name;
+  std::int64_t parameters = 0;
+};
+
 /// A Mixture-of-Experts transformer, as far as sizes and FLOP go.
 struct MoeModel {
   std::string name;
-  int layers = 0;       // transformer layers
-  int moe_layers = 0;   // those with routed experts
+  int layers = 0;      // transformer layers
+  int moe_layers = 0;  // those with routed experts
   int hidden = 0;
-  int experts = 0;      // routed experts of one MoE layer
+  int experts = 0;  // routed experts of one MoE layer
   int top_k = 1;
   std::int64_t expert_parameters = 0;  // of one routed expert
   std::int64_t dense_parameters = 0;   // everything else: attention, gates, shared experts, …
@@ -23,6 +30,10 @@ struct MoeModel {
   /// FLOP per token, layer and token of context of scores and values: 4 × heads × head size.
   std::int64_t attention_flop_per_context = 0;
   std::string source;
+  /// What the dense parameters consist of, in all layers; empty when only their sum is known.
+  std::vector<ModelPart> dense_parts;
+  /// For each layer '1' with routed experts, '0' without; empty when only their number is known.
+  std::string moe_layer_mask;
 
   std::int64_t parameters() const {
     return dense_parameters + static_cast<std::int64_t>(moe_layers) * experts * expert_parameters;
@@ -71,14 +82,12 @@ struct Training {
 /// Bytes on one GPU, summed as `check` prints them.
 struct MemorySum {
   Bytes available;
-  Bytes reserved;      // activations and buffers: a share of the memory, not modelled further
-  Bytes dense;         // weights, gradients, master, optimizer of the dense part
-  Bytes per_slot;      // of one slot: one replica in each MoE layer
-  int slots_max = 0;   // largest number of slots that fits
+  Bytes reserved;     // activations and buffers: a share of the memory, not modelled further
+  Bytes dense;        // weights, gradients, master, optimizer of the dense part
+  Bytes per_slot;     // of one slot: one replica in each MoE layer
+  int slots_max = 0;  // largest number of slots that fits
 
-  Bytes needed(int slots) const {
-    return {reserved.value + dense.value + per_slot.value * slots};
-  }
+  Bytes needed(int slots) const { return {reserved.value + dense.value + per_slot.value * slots}; }
 };
 
 /// `ranks` matters with zero 1 only (optimizer and master of the dense part are sharded).

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "sim/base/object_reader.h"
 #include "sim/model/cluster.h"
@@ -9,11 +10,23 @@
 
 namespace bethany {
 
-/// Reads the key `model` of a scenario: a built-in name or an object (sim/model/README.md). Echoes
-/// what it reads. Throws InputError: unknown name (with the nearest), missing or wrong key, a model
-/// of more than kLargestModel parameters, or a Hugging Face configuration (read in a later
-/// version).
+/// Reads the key `model` of a scenario: a built-in name, an object, or an object whose key `config`
+/// names a published configuration (sim/model/README.md). Echoes what it reads. Throws InputError:
+/// unknown name (with the nearest), missing or wrong key, a model of more than kLargestModel
+/// parameters.
 MoeModel read_model(ObjectReader& scenario);
+
+/// Reads a published configuration: a Hugging Face `config.json` of a family of
+/// `sim/model/README.md`, or arguments of Megatron-LM. `file` names it in complaints. Its keys that
+/// are not needed are not looked at. The model is named by its family. Throws InputError: unknown
+/// family (with all known), missing key, names of one size that contradict each other.
+MoeModel parse_model_config(std::string_view text, const std::string& file);
+/// The same from a file.
+MoeModel read_model_config(const std::string& path);
+
+/// A built-in model by its name, or the one of a configuration file: a text that ends in `.json` or
+/// has a `/`. Throws InputError.
+MoeModel model_named(const std::string& text);
 
 /// More parameters than this are taken for a slip; sums of bytes then stay within 64 bits.
 constexpr std::int64_t kLargestModel = 1'000'000'000'000'000;

@@ -6,14 +6,15 @@ namespace {
 
 /// DeepSpeed-MoE on Lazarus' runtime, DS(FT) (papers.md §1.6): while a full set of experts
 /// survives, the survivors form whole EP groups again and copy the states they lack. Who fills no
-/// group stays out until a restart, unless idle nodes are to be used again.
+/// group stays out until a restart, or with `reuse_idle` until other nodes join.
 class Regroup final : public OnLoss {
  public:
   explicit Regroup(ObjectReader& options) : reuse_idle_(options.boolean("reuse_idle", false)) {}
 
   Capabilities capabilities() const override { return {.gives = {}, .needs = {kEpGroups}}; }
   bool recovers_in_place() const override { return true; }
-  bool takes_idle_nodes() const override { return reuse_idle_; }
+  bool takes_idle_nodes() const override { return false; }
+  bool readmits_left_out() const override { return reuse_idle_; }
   Recovery decide(const LossView& view) const override {
     return view.state_complete && view.nodes >= view.minimum_nodes ? Recovery::regroup
                                                                    : Recovery::restart;

@@ -52,9 +52,11 @@ class OnLoss {
   virtual Capabilities capabilities() const { return {}; }
   /// Whether the policy can ever go on without a restart; joins follow the same way.
   virtual bool recovers_in_place() const = 0;
-  /// Whether a recovery without a restart takes all ready nodes, or only members that survived;
-  /// then those it cannot use are not admitted again before a restart.
+  /// Whether a recovery without a restart takes all ready nodes, or only members that survived.
   virtual bool takes_idle_nodes() const { return true; }
+  /// Whether survivors that such a recovery leaves out come back with the next join of other nodes,
+  /// or only with a restart.
+  virtual bool readmits_left_out() const { return true; }
   virtual Recovery decide(const LossView& view) const = 0;
 };
 

@@ -8,6 +8,9 @@
 namespace bethany {
 namespace {
 
+/// An error above this needs a sentence.
+constexpr double kMiss = 0.10;
+
 JsonNode number_or_null(const std::optional<double>& value) {
   return value ? JsonNode::of(*value) : JsonNode();
 }
@@ -32,6 +35,16 @@ std::string range(const ReproducedRow& row) {
   return fmt::format("{}..{}", short_number(row.low()), short_number(row.high()));
 }
 
+/// Why a row is off, as far as it is known.
+std::string note_of(const ReproducedRow& row) {
+  const auto error = row.relative_error();
+  const bool within = error && std::abs(*error) > kMiss && *row.published >= *row.low() &&
+                      *row.published <= *row.high();
+  if (!within) return row.note;
+  return (row.note.empty() ? "" : row.note + "; ") +
+         "the published value lies within the range of the draws";
+}
+
 JsonNode row_json(const ReproducedRow& row) {
   JsonNode node;
   node.member("id") = JsonNode::of(row.id);
@@ -45,7 +58,7 @@ JsonNode row_json(const ReproducedRow& row) {
   node.member("relative_error") = number_or_null(row.relative_error());
   node.member("role") = JsonNode::of(std::string(name_of(row.role)));
   node.member("source") = JsonNode::of(row.source);
-  node.member("note") = JsonNode::of(row.note);
+  node.member("note") = JsonNode::of(note_of(row));
   return node;
 }
 
@@ -78,7 +91,7 @@ Table rows_table(const Reproduction& reproduction, TableFormat format) {
                                       std::to_string(row.draws.size()),
                                       percent(row.relative_error()),
                                       std::string(name_of(row.role))};
-    if (whole) cells.push_back(row.note);
+    if (whole) cells.push_back(note_of(row));
     table.add(cells);
   }
   return table;
@@ -152,7 +165,8 @@ std::string reproduction_text(const Reproduction& reproduction, TableFormat form
   if (!page) {
     text += "\n";
     for (const auto& row : reproduction.rows) {
-      if (!row.note.empty()) line(fmt::format("{}: {}", row.id, row.note));
+      const auto note = note_of(row);
+      if (!note.empty()) line(fmt::format("{}: {}", row.id, note));
     }
   }
   for (const auto& one : reproduction.statements) {

@@ -43,8 +43,9 @@ void Job::handle(const Decide&) {
 
 /// Makes the nodes that a change goes on with the members, as far as a plan can use them.
 void Job::take_nodes(Takes takes) {
-  if (takes == Takes::all_ready) roster_.take_all_ready();
-  if (takes == Takes::admissible) roster_.take_admissible();
+  const bool left_out_too = takes == Takes::all_ready || input_.policy.on_loss->readmits_left_out();
+  if (takes != Takes::survivors && left_out_too) roster_.take_all_ready();
+  if (takes != Takes::survivors && !left_out_too) roster_.take_admissible();
   const int usable = planner_.usable_nodes(roster_.members());
   if (usable == roster_.members()) return;
   const auto members = roster_.member_list();
@@ -243,9 +244,10 @@ void Job::complete_change() {
 /// Judges the ready non-members (rule 8), keeps the gather timer, and tells the books.
 void Job::update_candidates(SimTime now) {
   const bool waits = state_ == State::waiting;
-  const int admissible = roster_.admissible();
-  const bool candidates = !waits && admissible > 0 &&
-                          planner_.usable_nodes(roster_.members() + admissible) > roster_.members();
+  const bool all_return = input_.policy.on_loss->readmits_left_out();
+  const int joining = all_return ? roster_.ready() - roster_.members() : roster_.admissible();
+  const bool candidates = !waits && roster_.admissible() > 0 &&
+                          planner_.usable_nodes(roster_.members() + joining) > roster_.members();
   if (candidates && wait_) {
     if (!gathering_ && !gathered_) {
       if (*wait_ == Duration(0)) {
@@ -262,7 +264,8 @@ void Job::update_candidates(SimTime now) {
     gathered_ = false;
   }
   using PoolWaits = Roster::PoolWaits;
-  books_.set_counts(roster_.counts(waits        ? PoolWaits::all
+  const bool all_wait = waits || (candidates && all_return);
+  books_.set_counts(roster_.counts(all_wait     ? PoolWaits::all
                                    : candidates ? PoolWaits::admissible
                                                 : PoolWaits::none));
 }

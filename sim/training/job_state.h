@@ -104,7 +104,7 @@ class Job {
   enum class Takes {
     all_ready,   // a start or restart: the lowest ids; state comes from storage
     admissible,  // a join, or a recovery that takes idle nodes: members keep what they hold
-    survivors,   // a regroup: who does not fit stays out until a restart
+    survivors,   // a regroup: members that survived
   };
 
   void take_nodes(Takes takes);

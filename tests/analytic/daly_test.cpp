@@ -1,37 +1,14 @@
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "sim/base/json.h"
 #include "sim/base/statistics.h"
 #include "sim/cost/cost_model.h"
 #include "sim/training/job.h"
+#include "tests/analytic/daly.h"
 #include "tests/support/catch.h"
 
 namespace bethany {
 namespace {
-
-// Checkpoint-restart under exponential failures, mean time M between them, has an exact expected
-// completion time (Daly 2006, eq. 13, with this job's rules put in).
-//
-// One segment is work τ and the write δ of its checkpoint, together A. A failure at any time loses
-// the segment: steps since the last usable checkpoint are rolled back, and an interrupted write
-// leaves the previous one. Then, by DESIGN §4.5,
-// - detection takes D; further failures meanwhile join the same disruption and the clock runs on
-//   (rule 4), so D passes once whatever happens;
-// - the restart takes R (reschedule, process_start, group_init, load); a failure during it is a new
-//   disruption: detection, then the restart from its first stage;
-// - the segment begins anew.
-// Failures have no memory, so when detection ends the time to the next one is exponential again,
-// and an attempt after a failure needs R + A free of failures. Let T1 be the time that is still
-// needed when a failure has just happened, X exponential with mean M, a = R + A:
-//   E[T1] = D + E[min(X, a)] + P(X < a) E[T1],   E[min(X, a)] = M (1 − e^(−a/M))
-//   E[T1] = D e^(a/M) + M (e^(a/M) − 1).
-// The first attempt of a segment follows at once on the last one's checkpoint, without R:
-//   E[T] = M (1 − e^(−A/M)) + (1 − e^(−A/M)) E[T1] = (M + D) e^(R/M) (e^(A/M) − 1).
-// With D = 0 that is Daly's M e^(R/M) (e^((τ+δ)/M) − 1). The last segment of a run ends with its
-// last step, so its A is τ alone. The start is warm: free. Every run trains equally many samples,
-// so samples / E[T] is the goodput over many runs.
 
 struct Setting {
   double mtbf_s = 0;
@@ -47,11 +24,12 @@ constexpr double kWrite = 20;
 constexpr double kRestart = 5 + 40 + 10 + 5;
 
 double expected_seconds(const Setting& setting, double restart, double write) {
-  const auto segment = [&](double length) {
-    return (setting.mtbf_s + setting.detection_s) * std::exp(restart / setting.mtbf_s) *
-           std::expm1(length / setting.mtbf_s);
-  };
-  return (kSegments - 1) * segment(kWork + write) + segment(kWork);
+  return test::expected_seconds({.mtbf = setting.mtbf_s,
+                                 .detection = setting.detection_s,
+                                 .restart = restart,
+                                 .write = write,
+                                 .work = kWork,
+                                 .segments = kSegments});
 }
 
 /// At every failure one node is lost, whichever, and a new machine takes its place at once.

@@ -132,17 +132,20 @@ TEST_CASE("whole layers are predicted from their parts, though no fit has seen t
 
 TEST_CASE("the committed profiles follow from the committed measurements") {
   const auto folder = std::filesystem::path(BETHANY_SOURCE_DIR) / "gpu/profiles";
-  const auto raw = parse_raw(read_input((folder / "h100-80gb.csv.gz").string()), "raw");
-  CHECK(raw.backend == "cuda");
-  const auto again = calibrate(raw, "h100-80gb-gpt", "gpt-l", 0);
-  const Profile committed = read_profile((folder / "h100-80gb-gpt.json").string());
-  CHECK(committed.kind == "measured");
-  REQUIRE(committed.constants.size() == again.profile.constants.size());
-  for (const auto& [key, constant] : committed.constants) {
-    INFO(key);
-    // Another compiler or math library may take another way to the same minimum.
-    CHECK(constant.value == Approx(again.profile.find(key)->value).epsilon(0.002));
-    CHECK(constant.source.find("NVIDIA H100") != std::string::npos);
+  for (const std::string card : {"h100-80gb", "h200"}) {
+    const auto raw = parse_raw(read_input((folder / (card + ".csv.gz")).string()), "raw");
+    CHECK(raw.backend == "cuda");
+    const auto again = calibrate(raw, card + "-gpt", "gpt-l", 0);
+    const Profile committed = read_profile((folder / (card + "-gpt.json")).string());
+    CHECK(committed.kind == "measured");
+    REQUIRE(committed.constants.size() == again.profile.constants.size());
+    for (const auto& [key, constant] : committed.constants) {
+      INFO(card << ": " << key);
+      // Another compiler or math library may take another way to the same minimum.
+      CHECK(constant.value == Approx(again.profile.find(key)->value).epsilon(0.002));
+      const auto& device = card == "h200" ? "NVIDIA H200" : "NVIDIA H100";
+      CHECK(constant.source.find(device) != std::string::npos);
+    }
   }
 }
 

@@ -286,8 +286,12 @@ void NaiveJob::decide() {
 void NaiveJob::judge_candidates() {
   candidates_ = false;
   if (doing_ != Doing::waiting) {
+    bool newcomers = false;  // nodes that a regroup left out do not ask for a join
+    for (const NodeId node : cluster_.ready()) {
+      newcomers = newcomers || (members_.count(node) == 0 && left_out_.count(node) == 0);
+    }
     const int with_all = static_cast<int>(admissible_nodes().size());
-    candidates_ = with_all > member_count() && usable(with_all) > usable(member_count());
+    candidates_ = newcomers && usable(with_all) > usable(member_count());
   }
   if (!candidates_) {
     gather_end_.reset();
@@ -399,6 +403,7 @@ void NaiveJob::after_checkpoint(bool written) {
 void NaiveJob::join() {
   const bool in_place = in_.policy.on_loss->recovers_in_place();
   const NodeSet members = in_place ? survivors_of(admissible_nodes()) : training_set();
+  if (in_.policy.on_loss->readmits_left_out()) left_out_.clear();
   const int n = static_cast<int>(members.size());
   tell(fmt::format("join, now {} nodes", n));
   if (in_place) {
@@ -498,9 +503,10 @@ NodeSet NaiveJob::survivors_of(const NodeSet& nodes) const {
   return chosen;
 }
 
-/// Members and the ready nodes that may join them.
+/// Members and the ready nodes that a join may take.
 NodeSet NaiveJob::admissible_nodes() const {
   NodeSet nodes = cluster_.ready();
+  if (in_.policy.on_loss->readmits_left_out()) return nodes;
   for (const NodeId node : left_out_) nodes.erase(node);
   return nodes;
 }

@@ -44,6 +44,8 @@ TEST_CASE("equal seeds give equal traces, other seeds others") {
   std::vector<std::string> names;
   for (const auto& [name, options] : std::vector<std::pair<std::string, std::string>>{
            {"poisson", R"({"nodes":20,"mtbf":"1h","mttr":"10min","length":"10h"})"},
+           {"repair-shop", R"({"nodes":20,"mtbf":"1h","repair":"10min","repairmen":2,"lemons":0.2,
+                               "lemon_factor":5,"cure":0.5,"length":"10h"})"},
            {"spot", "{}"},
            {"bamboo", R"({"p":0.1})"},
            {"interval", R"({"nodes":30,"every":"1h"})"},
@@ -62,6 +64,43 @@ TEST_CASE("equal seeds give equal traces, other seeds others") {
   }
   std::sort(names.begin(), names.end());
   CHECK(names == trace_generators().names());  // so that a new one is tried here
+}
+
+TEST_CASE("repair-shop: one repairman repairs one node at a time, first come first served") {
+  const auto trace =
+      generated("repair-shop",
+                R"({"nodes":6,"mtbf":"1h","repair":"30min","repairmen":1,"length":"400h"})", 3);
+  std::vector<NodeId> queue;
+  int repaired = 0;
+  for (const auto& event : trace.events) {
+    for (const auto node : trace.nodes_of(event)) {
+      if (event.kind == TraceEventKind::lost) queue.push_back(node);
+      if (event.kind == TraceEventKind::join && event.time > at(Duration(0))) {
+        REQUIRE_FALSE(queue.empty());
+        CHECK(queue.front() == node);
+        queue.erase(queue.begin());
+        ++repaired;
+      }
+    }
+  }
+  CHECK(repaired > 500);  // he is nearly always busy: 2 an hour
+}
+
+TEST_CASE("repair-shop: lemons fail more often until they are cured") {
+  const auto losses = [](const char* cure) {
+    const auto trace =
+        generated("repair-shop",
+                  std::string(R"({"nodes":1000,"mtbf":"1000h","repair":"1s","lemons":0.1,
+                                     "lemon_factor":50,"length":"1000h","cure":)") +
+                      cure + "}",
+                  4);
+    return static_cast<double>(statistics_of(trace).losses);
+  };
+  // 900 nodes fail once each; a lemon 50 times, or once and then as the others.
+  CHECK(losses("0") == Approx(900 + 100 * 50).margin(3.3 * std::sqrt(5900)));
+  CHECK(losses("1") == Approx(900 + 100 + 100 * 0.98).margin(3.3 * std::sqrt(1098)));
+  CHECK(complaint("repair-shop", R"({"nodes":3,"mtbf":"1h","length":"1h"})")
+            .find("missing key 'repair'") != std::string::npos);
 }
 
 TEST_CASE("a generated trace says how to draw it again") {

@@ -192,8 +192,8 @@ TEST_CASE("every importer and generator is registered with a summary") {
   CHECK(trace_importers().names() ==
         std::vector<std::string>{"event-csv", "fault-json", "lanl-csv", "log-csv"});
   CHECK(trace_generators().names() == std::vector<std::string>{"bamboo", "failures", "interval",
-                                                               "llama3", "poisson", "rsc1", "rsc2",
-                                                               "spot"});
+                                                               "llama3", "poisson", "repair-shop",
+                                                               "rsc1", "rsc2", "spot"});
   for (const auto& entry : trace_importers().entries()) CHECK(!entry.summary.empty());
   for (const auto& entry : trace_generators().entries()) CHECK(!entry.summary.empty());
 }

@@ -147,7 +147,7 @@ class TestbedB final : public Experiment {
   static void add_rows(Lab& lab, const PublishedB& model, const DrawnRuns& runs,
                        std::vector<double> idle) {
     const auto add = [&](const char* what, const char* words, double published,
-                         std::vector<double> draws) {
+                         std::vector<double> draws, const char* note = "") {
       lab.result().rows.push_back(
           {.id = fmt::format("b/{}/{}", model.model, what),
            .quantity = fmt::format("{}, 16 A10G, a loss every 5 min: samples of Lazarus / {}",
@@ -157,9 +157,10 @@ class TestbedB final : public Experiment {
            .draws = std::move(draws),
            .role = RowRole::selected,
            .source = kSource,
-           .note = ""});
+           .note = note});
     };
-    add("tutel", "Tutel", model.against_tutel, ratios(runs, "lazarus", "tutel", samples_of));
+    add("tutel", "Tutel", model.against_tutel, ratios(runs, "lazarus", "tutel", samples_of),
+        "checkpoints every 3 steps; 50 micro-batches of 20 a step are 2.5");
     add("tutel-ft", "Tutel(FT)", model.against_tutel_ft,
         ratios(runs, "lazarus", "tutel-ft", samples_of));
     add("tutel-ft-dropped", "Tutel(FT), losses hit nodes it had dropped",

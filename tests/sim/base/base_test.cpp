@@ -99,6 +99,14 @@ TEST_CASE("quantiles, means and t intervals") {
   CHECK(mean_interval(values).high == Approx(2.5 + 3.182446 * 1.2909944 / 2).epsilon(1e-6));
 }
 
+TEST_CASE("text is broken at spaces") {
+  using Lines = std::vector<std::string>;
+  CHECK(wrapped("a bc def ghij", 6) == Lines{"a bc", "def", "ghij"});
+  CHECK(wrapped("a bc def", 8) == Lines{"a bc def"});
+  CHECK(wrapped("abcdefgh i", 3) == Lines{"abcdefgh", "i"});
+  CHECK(wrapped("", 3) == Lines{""});
+}
+
 TEST_CASE("the nearest name is found, and none when all are far") {
   CHECK(nearest_name("lazzarus", {"ds", "lazarus"}) == "lazarus");
   // Two letters exchanged are one slip, nearer than one letter wrong and one missing.

@@ -110,9 +110,6 @@ TEST_CASE("wrong model objects are refused") {
                     Catch::Contains("unknown key 'hiden'; did you mean 'hidden'?"));
   CHECK_THROWS_WITH(read(with(",\"expert_parameters\":100000000000000")),
                     Catch::Contains("/model: 3200000000000001 parameters in all are more than"));
-  CHECK_THROWS_WITH(read("{\"model\":{\"config\":\"x/config.json\"}}"),
-                    Catch::Contains("s.json:1: /model/config: Hugging Face configurations are "
-                                    "read in a later version"));
 }
 
 TEST_CASE("training has the defaults of the contract") {
@@ -178,6 +175,30 @@ TEST_CASE("a GPU too small for the dense part has no slots") {
   CHECK(memory_sum(model("deepseek-v3"), Training{}, {141'000'000'000}, 64).slots_max == 0);
 }
 
+TEST_CASE("a node of 8 H200 holds one slot of DeepSeek-V3 a GPU") {
+  // Dense part 17,117,648,384: an eighth of it at 16 B; a slot 58 experts of 44,040,192 at 16 B.
+  const auto& deepseek = model("deepseek-v3");
+  const auto& node = *find_node_type("h200-8x400g");
+  Training training;
+  training.tensor_parallel = 8;
+  const auto sum = memory_sum(deepseek, training, node.gpu_memory, 512);
+  CHECK(sum.available.value == 141'000'000'000);
+  CHECK(sum.reserved.value == 28'200'000'000);
+  CHECK(sum.dense.value == 34'235'296'768);
+  CHECK(sum.per_slot.value == 40'869'298'176);
+  CHECK(sum.slots_max == 1);  // 28.2 + 34.2 + 2 · 40.9 = 144.2
+  // The state stands once in 671,026,419,200 · 16 B = 10.74 TB; 64 nodes hold the dense part 64
+  // times and each expert twice.
+  CHECK(512 * (sum.dense.value + sum.per_slot.value) ==
+        64 * 16 * deepseek.dense_parameters +
+            2 * 16 * (deepseek.parameters() - deepseek.dense_parameters));
+  // ZeRO-1 leaves 4 B of an eighth, and 12 B of one part in 512: a second slot fits.
+  training.zero = 1;
+  const auto sharded = memory_sum(deepseek, training, node.gpu_memory, 512);
+  CHECK(sharded.dense.value == 8'558'824'192 + 12 * 33'432'907LL);
+  CHECK(sharded.slots_max == 2);
+}
+
 TEST_CASE("model show answers sizes and memory") {
   const auto answer = model_answer(model("gpt-m"), Training{}, *find_node_type("rtx3090-100g"), 10);
   const auto at = [&answer](const char* object, const char* key) {
@@ -189,6 +210,10 @@ TEST_CASE("model show answers sizes and memory") {
   CHECK(at("parameters", "expert") == 8'388'608);
   CHECK(at("parameters", "dense") + at("parameters", "routed") == at("parameters", "total"));
   CHECK(answer.find("moe_layers")->integer == 12);
+  CHECK(answer.find("moe_layer_mask")->text == "111111111111");
+  CHECK(at("parameters", "attention") == 12 * 4 * 1024 * 1024);
+  CHECK(at("parameters", "embeddings") == (50257 + 1024) * 1024);
+  CHECK(at("parameters", "active_per_token") == 102'843'392 + 12 * 8'388'608);
   CHECK(answer.find("bytes_per_slot")->integer == 16 * 12 * 8'388'608LL);
   CHECK(at("state_bytes", "checkpoint") == 18'351'241'216);
   CHECK(at("memory_per_gpu_bytes", "per_slot") == answer.find("bytes_per_slot")->integer);
