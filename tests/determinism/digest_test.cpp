@@ -31,9 +31,17 @@ TEST_CASE("another seed gives another result") {
   CHECK(bethany_command(other).out != bethany_command(compare_arguments("2")).out);
 }
 
-/// Traces that draw on every distribution.
+/// Traces and routing loads that draw on every distribution.
 std::vector<std::vector<std::string>> generate_arguments() {
-  return {{"trace", "generate", "failures", "--set", "nodes=300", "--set", "length=90d", "--set",
+  const auto loads = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"routing", "generate"});
+    arguments.insert(arguments.end(), {"--layers", "8", "--experts", "32", "--top-k", "2"});
+    return arguments;
+  };
+  return {loads({"dirichlet", "--set", "concentration=0.1", "--set", "every=500"}),
+          loads({"zipf-drift", "--set", "cutoff=3.5", "--set", "uniform_steps=10"}),
+          loads({"W7"}),
+          {"trace", "generate", "failures", "--set", "nodes=300", "--set", "length=90d", "--set",
            "mtbf=10d", "--set", "distribution=weibull", "--set",
            R"(repair={"fast":{"median":"5min","sigma":0.5},"slow":{"median":"1d","mean":"2d"}})",
            "--set", "slow.mtbf=5d"},
