@@ -122,8 +122,8 @@ std::string error_summary(const Reproduction& reproduction, RowRole role) {
     ++count;
   }
   if (count == 0) return "";
-  return fmt::format("{} rows, mean |error| {:.1f} %, worst {:.0f} %", count, 100 * sum / count,
-                     100 * worst);
+  return fmt::format("{} rows, off by {:.1f} % in the mean, {:.0f} % at most", count,
+                     100 * sum / count, 100 * worst);
 }
 
 JsonNode reproduction_answer(const Reproduction& reproduction) {

@@ -84,7 +84,7 @@ TEST_CASE("errors of fitted rows are left out of the summary of predictions") {
   add(RowRole::predicted, 10, {});       // missing
   add(RowRole::fitted, 1, {5});
   CHECK(error_summary(reproduction, RowRole::predicted) ==
-        "2 rows, mean |error| 15.0 %, worst 20 %");
+        "2 rows, off by 15.0 % in the mean, 20 % at most");
   CHECK(error_summary(reproduction, RowRole::selected).empty());
   CHECK(*reproduction.rows[0].mean() == 11);
   CHECK(*reproduction.rows[0].low() == 9);

@@ -226,11 +226,14 @@ TEST_CASE("rule evict: decisions follow the load, and are those of stepping one 
   job.slots = 2;
   job.moe_layers = 2;
   job.scenario.cluster.node_type = *find_node_type("rtx3090-100g");
+  job.scenario.cluster.storage = {.read = Bandwidth{1e9}, .write = Bandwidth{1e9}};
   job.scenario.model.dense_matmul_parameters = 1000;
   job.scenario.training.sequence_length = 64;
   // Computation of milliseconds a step, so that what the load asks of the slow rank decides.
   job.cost = R"({"model": "analytic", "dense": {"flop_rate": "10MFLOPS"},
                  "expert": {"flop_rate": "100MFLOPS"}, "planning": "1ms",
+                 "fixed": {"per_step": "0s"}, "detection": "1s",
+                 "rebalance_communicator": "10ms",
                  "communicator": {"base": "10ms", "per_node": "0s"}})";
   job.policy = R"({"preset": "lazarus", "checkpoint": {"every": 7}, "rebalance": {"every": 10},
                    "membership": {"kind": "gather", "wait": "2s"},
