@@ -51,16 +51,13 @@ struct Overrides {
   std::optional<std::uint64_t> seed;
 };
 
-/// Lays one KEY.KEY=VALUE over an object. Throws InputError when it is not of that form.
+/// Lays KEY.KEY=VALUE over an object: VALUE is read as JSON, or else taken as text. Throws
+/// InputError when it is not of that form.
 void apply_set(JsonNode& tree, const std::string& setting);
 
 /// Reads the scenario file ("-": standard input) with its overrides.
 /// Throws InputError naming file, line, path and the nearest known key.
 JsonNode read_scenario_tree(const std::string& path, const Overrides& overrides);
-
-/// Lays "KEY.KEY=VALUE" over a scenario: VALUE is read as JSON, or else taken as text. Throws
-/// InputError when it is malformed.
-void apply_set(JsonNode& tree, const std::string& setting);
 
 /// Resolves a scenario: every key is read and every file it names. Inputs that other scenarios read
 /// before are taken from `cache`, when there is one. Throws InputError.
