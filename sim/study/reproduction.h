@@ -80,8 +80,8 @@ JsonNode reproduction_answer(const Reproduction& reproduction);
 /// The same for people: the table, statements, the summary of errors, a sentence on each miss.
 std::string reproduction_text(const Reproduction& reproduction, TableFormat format);
 
-/// Errors of the rows of one role, in words: "7 rows, off by 6.1 % in the mean, 14 % at most". Empty
-/// without rows.
+/// Errors of the rows of one role, in words: "7 rows, off by 6.1 % in the mean, 14 % at most".
+/// Empty without rows.
 std::string error_summary(const Reproduction& reproduction, RowRole role);
 
 }  // namespace bethany
