@@ -49,7 +49,8 @@ void set_small_terms(Profile& profile) {
   set(profile, Constant::fixed_per_micro_batch, 0, kAssumed, "no framework time of this kind");
 }
 
-/// The set that reproduces the published results on Lazarus' testbed A within 19 %, picked on them.
+/// The set of Lazarus' testbed A, picked with its published results in view (analysis/lazarus.md
+/// has them beside ours).
 Profile rtx3090_100g() {
   Profile p;
   p.name = "rtx3090-100g";

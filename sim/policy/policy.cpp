@@ -14,60 +14,42 @@ namespace {
 
 struct Preset {
   std::string_view summary;
-  std::string_view parts;  // the policy object it stands for
+  std::string_view base;   // the preset it differs from; "": only what all presets share
+  std::string_view parts;  // what is different
 };
+
+/// What every preset starts from.
+constexpr char kShared[] = R"({"membership": {"kind": "gather", "wait": "2min"},
+    "notice": "ignore", "straggler": "ignore", "fault_threshold": 2, "layer_order": "aligned",
+    "binding": "greedy"})";
 
 const std::map<std::string, Preset, std::less<>>& preset_table() {
   static const std::map<std::string, Preset, std::less<>> table = {
       {"lazarus",
-       {"Lazarus (arXiv 2407.04656): adaptive replicas, MRO placement, recovery in place",
+       {"Lazarus (arXiv 2407.04656): adaptive replicas, MRO placement, recovery in place", "",
         R"({"allocation": "proportional", "placement": "mro", "dispatch": "lazarus",
             "on_loss": "in-place", "checkpoint": {"kind": "steps", "every": 250},
-            "rebalance": {"kind": "steps", "every": 200},
-            "membership": {"kind": "gather", "wait": "2min"}, "notice": "ignore",
-            "straggler": "ignore", "fault_threshold": 2,
-            "layer_order": "aligned", "binding": "greedy"})"}},
+            "rebalance": {"kind": "steps", "every": 200}})"}},
       {"lazarus+",
        {"ours: core plans, whose replica counts are chosen for recovery, and the min-makespan "
         "split",
-        R"({"allocation": "core", "placement": "core", "dispatch": "min-makespan",
-            "on_loss": "in-place", "checkpoint": {"kind": "steps", "every": 250},
-            "rebalance": {"kind": "steps", "every": 200},
-            "membership": {"kind": "gather", "wait": "2min"}, "notice": "ignore",
-            "straggler": "ignore", "fault_threshold": 2,
-            "layer_order": "aligned", "binding": "greedy"})"}},
+        "lazarus", R"({"allocation": "core", "placement": "core", "dispatch": "min-makespan"})"}},
       {"ds",
-       {"DeepSpeed-MoE: static expert parallelism, padded, restart from checkpoints",
+       {"DeepSpeed-MoE: static expert parallelism, padded, restart from checkpoints", "",
         R"({"allocation": "ep", "placement": "ep-groups", "dispatch": "ep-group",
             "on_loss": "restart", "checkpoint": {"kind": "steps", "every": 50},
-            "rebalance": "never", "membership": {"kind": "gather", "wait": "2min"},
-            "notice": "ignore", "straggler": "ignore", "fault_threshold": 2,
-            "layer_order": "aligned", "binding": "greedy"})"}},
+            "rebalance": "never"})"}},
       {"ds-ft",
        {"DeepSpeed-MoE on Lazarus' runtime, DS(FT): regroups while a full expert set survives",
-        R"({"allocation": "ep", "placement": "ep-groups", "dispatch": "ep-group",
-            "on_loss": "regroup", "checkpoint": {"kind": "steps", "every": 250},
-            "rebalance": "never", "membership": {"kind": "gather", "wait": "2min"},
-            "notice": "ignore", "straggler": "ignore", "fault_threshold": 2,
-            "layer_order": "aligned", "binding": "greedy"})"}},
+        "ds", R"({"on_loss": "regroup", "checkpoint": {"every": 250}})"}},
       {"tutel",
-       {"Tutel: as ds, all-to-all overlapped with the experts' computation",
-        R"({"allocation": "ep", "placement": "ep-groups",
-            "dispatch": {"kind": "ep-group", "overlapped": true},
-            "on_loss": "restart", "checkpoint": {"kind": "steps", "every": 50},
-            "rebalance": "never", "membership": {"kind": "gather", "wait": "2min"},
-            "notice": "ignore", "straggler": "ignore", "fault_threshold": 2,
-            "layer_order": "aligned", "binding": "greedy"})"}},
+       {"Tutel: as ds, all-to-all overlapped with the experts' computation", "ds",
+        R"({"dispatch": {"overlapped": true}})"}},
       {"tutel-ft",
-       {"Tutel on Lazarus' runtime, Tutel(FT): regroups as ds-ft",
-        R"({"allocation": "ep", "placement": "ep-groups",
-            "dispatch": {"kind": "ep-group", "overlapped": true},
-            "on_loss": "regroup", "checkpoint": {"kind": "steps", "every": 250},
-            "rebalance": "never", "membership": {"kind": "gather", "wait": "2min"},
-            "notice": "ignore", "straggler": "ignore", "fault_threshold": 2,
-            "layer_order": "aligned", "binding": "greedy"})"}},
+       {"Tutel on Lazarus' runtime, Tutel(FT): regroups as ds-ft", "ds-ft",
+        R"({"dispatch": {"overlapped": true}})"}},
       {"ideal",
-       {"upper bound: best step time of the compared policies, all nodes there, nothing blocks",
+       {"upper bound: best step time of the compared policies, all nodes there, nothing blocks", "",
         "{}"}},
   };
   return table;
@@ -110,6 +92,14 @@ JsonNode lay_over(JsonNode base, const JsonNode& given) {
   base.line = given.line;
   base.origin = given.origin;
   return base;
+}
+
+/// The whole policy object that a preset stands for. Requires: a name of the table.
+JsonNode preset_object(std::string_view name) {
+  const auto& preset = preset_table().find(name)->second;
+  const auto below =
+      preset.base.empty() ? parse_json(kShared, "presets") : preset_object(preset.base);
+  return lay_over(below, parse_json(preset.parts, "preset " + std::string(name)));
 }
 
 /// Builds one part from "kind" or {"kind": …, options}.
@@ -229,8 +219,7 @@ Policy read_policy(const JsonNode& node, const std::string& path, const std::str
     policy.ideal = true;
     return policy;
   }
-  const auto& preset = preset_table().find(preset_name)->second;
-  const JsonNode whole = lay_over(parse_json(preset.parts, "preset " + preset_name), node);
+  const JsonNode whole = lay_over(preset_object(preset_name), node);
   ObjectReader reader(whole, path, effective);
   reader.string("preset", preset_name);
   policy.allocation = read_part(reader, "allocation", allocations());

@@ -49,14 +49,27 @@ Until read_until(ObjectReader& training) {
   return until;
 }
 
-/// Everything a routing load depends on.
-std::string routing_key(const Setup& setup) {
+/// Everything a routing load depends on, before it is read.
+std::string routing_key(const JsonNode* given, const Setup& setup) {
   const auto shape = routing_shape(setup.scenario.model);
-  const auto& routing = *setup.effective.find("routing");
-  auto key = fmt::format("{} x {}, top {}: {}", shape.layers, shape.experts, shape.top_k,
-                         to_line(routing));
-  if (routing.find("file") == nullptr) key += fmt::format(", seed {}", setup.scenario.seed);
-  return key;
+  auto key = fmt::format("{} x {}, top {}", shape.layers, shape.experts, shape.top_k);
+  if (given != nullptr) key += ": " + to_line(*given) + " in " + given->place();
+  const bool drawn = given == nullptr || given->find("file") == nullptr;
+  return drawn ? key + fmt::format(", seed {}", setup.scenario.seed) : key;
+}
+
+void read_routing(ObjectReader& root, InputCache* cache, Setup& setup) {
+  const JsonNode* given = root.raw("routing");
+  const auto make = [&] {
+    auto reader = root.object("routing");
+    const auto source = read_routing_source(reader);
+    auto load = std::make_shared<const RoutingLoad>(
+        source->generate(routing_shape(setup.scenario.model), setup.streams));
+    return CachedRouting{std::move(load), *setup.effective.find("routing")};
+  };
+  const auto routing = cache == nullptr ? make() : cache->routing(routing_key(given, setup), make);
+  setup.routing = routing.load;
+  root.set_effective("routing", routing.effective);
 }
 
 /// The trace of `"trace": "none"`: all nodes are there from the start and stay.
@@ -187,11 +200,7 @@ Setup make_setup(const JsonNode& tree, InputCache* cache) {
   }
   read_replay(trace_reader ? &*trace_reader : nullptr, std::move(raw), setup);
 
-  auto routing = root.object("routing");
-  const auto source = read_routing_source(routing);
-  const auto load = [&] { return source->generate(routing_shape(scenario.model), setup.streams); };
-  setup.routing = cache == nullptr ? std::make_shared<const RoutingLoad>(load())
-                                   : cache->routing(routing_key(setup), load);
+  read_routing(root, cache, setup);
   auto cost = root.object("cost");
   setup.cost = read_cost(cost, {scenario.model, scenario.training, scenario.cluster});
   read_policies(root, setup);
