@@ -5,6 +5,7 @@
 #include "sim/base/error.h"
 #include "sim/study/replay.h"
 #include "tests/support/catch.h"
+#include "tests/support/process.h"
 
 namespace bethany {
 namespace {
@@ -28,6 +29,34 @@ std::string complaint(const std::string& text) {
 }
 
 constexpr char kSpot[] = R"({"generator": "spot", "nodes": 12, "length": "6h"})";
+
+TEST_CASE(
+    "a routing file is read once for all scenarios of a cache, and drawn loads by their seed") {
+  const test::TemporaryDirectory directory;
+  std::string loads = R"({"bethany_routing":1,"layers":12,"experts":8,"top_k":1})";
+  loads += "\n{\"step\":0,\"loads\":[";
+  for (int layer = 0; layer < 12; ++layer) {
+    loads += std::string(layer == 0 ? "" : ",") + "[1,2,3,4,5,6,7,8]";
+  }
+  const auto file = directory.write("loads.jsonl", loads + "]}\n");
+  const auto tree = [&](int seed, const std::string& routing) {
+    auto node = parse_json(scenario("\"none\"", R"("until": {"time": "1h"})"), "s.json");
+    node.member("routing") = parse_json(routing, "s.json");
+    node.member("seed") = JsonNode::of(std::int64_t{seed});
+    return node;
+  };
+  const auto from_file = fmt::format(R"({{"file": "{}"}})", file);
+  InputCache cache;
+  const auto first = make_setup(tree(1, from_file), &cache);
+  const auto second = make_setup(tree(2, from_file), &cache);
+  CHECK(first.routing == second.routing);
+  CHECK(to_line(*first.effective.find("routing")) == to_line(*second.effective.find("routing")));
+  CHECK(to_line(*first.effective.find("routing")) ==
+        to_line(*make_setup(tree(1, from_file)).effective.find("routing")));
+  const std::string drawn = R"({"generator": "zipf-drift"})";
+  CHECK(make_setup(tree(1, drawn), &cache).routing != make_setup(tree(2, drawn), &cache).routing);
+  CHECK(make_setup(tree(1, drawn), &cache).routing == make_setup(tree(1, drawn), &cache).routing);
+}
 
 TEST_CASE("what ends a run must be said once") {
   CHECK(complaint(scenario(kSpot)).empty());
