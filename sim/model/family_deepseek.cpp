@@ -25,13 +25,7 @@ class DeepSeek final : public ModelFamily {
                        .rotary = config.count({"qk_rope_head_dim"}, kMostConfigHeads),
                        .value = config.count({"v_head_dim"}, kMostConfigHeads),
                        .bias = config.flag("attention_bias")});
-    const std::int64_t width = config.count({"moe_intermediate_size"}, kMostConfigWidth);
-    const int shared = config.count_or_null("n_shared_experts", 0, kMostConfigHeads, 0);
-    shape.dense_ffn =
-        gated_ffn(shape.hidden, config.count({"intermediate_size"}, kMostConfigWidth));
-    shape.shared = gated_ffn(shape.hidden, shared * width);
-    shape.router = linear(shape.hidden, shape.experts, kBalancingBias);
-    shape.expert = gated_ffn(shape.hidden, width);
+    read_shared_ffn(config, kBalancingBias, shape);
     return shape;
   }
 };

@@ -17,13 +17,7 @@ class Glm4Moe final : public ModelFamily {
     if (config.flag("use_qk_norm")) {
       shape.attention.parameters = shape.attention.parameters + norm(heads.head_size) * 2;
     }
-    const std::int64_t width = config.count({"moe_intermediate_size"}, kMostConfigWidth);
-    const int shared = config.count_or_null("n_shared_experts", 0, kMostConfigHeads, 0);
-    shape.dense_ffn =
-        gated_ffn(shape.hidden, config.count({"intermediate_size"}, kMostConfigWidth));
-    shape.shared = gated_ffn(shape.hidden, shared * width);
-    shape.router = linear(shape.hidden, shape.experts, true);
-    shape.expert = gated_ffn(shape.hidden, width);
+    read_shared_ffn(config, true, shape);
     return shape;
   }
 };

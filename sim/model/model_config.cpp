@@ -103,6 +103,15 @@ void read_first_dense(ModelConfig& config, ModelShape& shape) {
   std::fill(shape.moe.begin(), shape.moe.begin() + dense, false);
 }
 
+void read_shared_ffn(ModelConfig& config, bool balancing_bias, ModelShape& shape) {
+  const std::int64_t width = config.count({"moe_intermediate_size"}, kMostConfigWidth);
+  const int shared = config.count_or_null("n_shared_experts", 0, kMostConfigHeads, 0);
+  shape.dense_ffn = gated_ffn(shape.hidden, config.count({"intermediate_size"}, kMostConfigWidth));
+  shape.shared = gated_ffn(shape.hidden, shared * width);
+  shape.router = linear(shape.hidden, shape.experts, balancing_bias);
+  shape.expert = gated_ffn(shape.hidden, width);
+}
+
 Registry<ModelFamily>& model_families() {
   static Registry<ModelFamily> registry;
   return registry;

@@ -52,6 +52,11 @@ GroupedQuery read_heads(ModelConfig& config);
 int read_head_size(ModelConfig& config, const ModelShape& shape, const GroupedQuery& heads);
 /// Layers below `first_k_dense_replace` have no routed experts.
 void read_first_dense(ModelConfig& config, ModelShape& shape);
+/// The feed-forward parts of layers with routed and shared experts: `moe_intermediate_size` wide
+/// ones, `n_shared_experts` of them shared, dense layers `intermediate_size` wide.
+/// `balancing_bias`: the router adds a bias to each expert. Requires: shape.hidden and
+/// shape.experts.
+void read_shared_ffn(ModelConfig& config, bool balancing_bias, ModelShape& shape);
 
 /// A model family: which keys its configurations have and what they mean. One `.cpp` a family,
 /// named by the `model_type` that it reads.
