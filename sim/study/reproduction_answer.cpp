@@ -79,6 +79,7 @@ Table rows_table(const Reproduction& reproduction, TableFormat format) {
       {"id", Align::left},         {"quantity", Align::left},   {"unit", Align::left},
       {"published", Align::right}, {"simulated", Align::right}, {"range", Align::right},
       {"draws", Align::right},     {"error", Align::right},     {"role", Align::left}};
+  if (whole) columns.push_back({"source", Align::left});
   if (whole) columns.push_back({"note", Align::left});
   Table table(columns);
   for (const auto& row : reproduction.rows) {
@@ -91,6 +92,7 @@ Table rows_table(const Reproduction& reproduction, TableFormat format) {
                                       std::to_string(row.draws.size()),
                                       percent(row.relative_error()),
                                       std::string(name_of(row.role))};
+    if (whole) cells.push_back(row.source);
     if (whole) cells.push_back(note_of(row));
     table.add(cells);
   }

@@ -1,4 +1,4 @@
-// Lazarus (arXiv 2407.04656), the ablation of section 6.6: one MoE layer of eight experts on ten
+// Lazarus (arXiv 2407.04656), the ablation: one MoE layer of eight experts on ten
 // nodes, one expert x times as hot as the even share.
 #include <fmt/format.h>
 
@@ -46,7 +46,7 @@ class Ablation final : public Experiment {
            .published = {},
            .draws = {ds.back() / lazarus.back()},
            .role = RowRole::predicted,
-           .source = "Lazarus v2, section 6.6: a figure, no values in the text",
+           .source = "Lazarus v2, ablation of skew: a figure, no values in the text",
            .note = heat == 1
                        ? "\"slightly slower\" is published; here the gradients of 6 slots are "
                          "reduced against 4"
@@ -57,7 +57,7 @@ class Ablation final : public Experiment {
                                          .statement = words,
                                          .held = holds ? 1 : 0,
                                          .draws = 1,
-                                         .source = "Lazarus v2, section 6.6",
+                                         .source = "Lazarus v2, ablation of skew",
                                          .note = std::move(note)});
     };
     const auto ms = [](const std::vector<double>& times) {

@@ -1,6 +1,6 @@
 // Lazarus (arXiv 2407.04656), table 2: what one recovery moves and takes, and the recovery
-// probability of section 6.5. The run is stopped right after the rebalance at step 200 or 4000;
-// then k random nodes are lost at once.
+// probability that its comparison of placements states. The run is stopped right after the
+// rebalance at step 200 or 4000; then k random nodes are lost at once.
 #include <fmt/format.h>
 
 #include "sim/placement/recovery.h"
@@ -186,7 +186,7 @@ class Reconfiguration final : public Experiment {
                     .published = 0.41,
                     .draws = at_losses(4),
                     .role = RowRole::predicted,
-                    .source = "Lazarus v2, section 6.5",
+                    .source = "Lazarus v2, comparison of placements",
                     .note = "0.41 is what the reconstruction gives for 5 lost nodes (next row)"});
     rows.push_back({.id = "recovery/gpt-l/200/5-lost",
                     .quantity = "GPT-L, step 200: P(recover | 5 of 10 lost), all 12 layers",

@@ -9,7 +9,7 @@
 namespace bethany {
 namespace {
 
-constexpr char kSource[] = "Lazarus v2, section 6.4, figures 10 and 11";
+constexpr char kSource[] = "Lazarus v2, section 6.4";
 
 struct Rule {
   const char* name;

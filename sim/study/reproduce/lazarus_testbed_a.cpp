@@ -24,7 +24,7 @@ const char* const kTestbedA = R"({
 
 namespace {
 
-constexpr char kTable[] = "Lazarus v2, section 6.2";
+constexpr char kTable[] = "Lazarus v2, controlled failures on RTX 3090";
 
 std::string losses(const char* every, const char* length) {
   return fmt::format(

@@ -27,7 +27,7 @@ constexpr char kTestbedB[] = R"({
                "tutel-ft": {"checkpoint": {"every": 13}}}
 })";
 
-constexpr char kSource[] = "Lazarus v2, section 6.3";
+constexpr char kSource[] = "Lazarus v2, comparison with Tutel on A10G";
 constexpr int kNodes = 16;
 constexpr int kLosses = 8;
 
