@@ -109,6 +109,25 @@ TEST_CASE("where one disaster decides a run, 20 pairs are too few for an honest 
   CHECK(share < 0.95);
 }
 
+TEST_CASE("stopping when the interval is narrow costs it little coverage") {
+  // As `compare --until-ci 2%`: a look after 10 pairs and after every 10 more. Each look is a
+  // chance to stop on an interval that is narrow by luck.
+  const double share = coverage(1.2, [](Rng& rng) {
+    Pairs pairs;
+    std::optional<Interval> interval;
+    for (int looks = 0; looks < 20; ++looks) {
+      const auto more = normal_pairs(rng, 10);
+      pairs.a.insert(pairs.a.end(), more.a.begin(), more.a.end());
+      pairs.b.insert(pairs.b.end(), more.b.begin(), more.b.end());
+      interval = ratio_interval(pairs.a, pairs.b);
+      if (interval && interval->high - interval->low < 2 * 0.02 * 1.2) break;
+    }
+    return interval;
+  });
+  INFO(share);
+  CHECK(honest(share));
+}
+
 TEST_CASE("the exact interval of a probability covers it at least as often as it says") {
   // Exact intervals are conservative: counts are whole, so 95 % cannot be met with equality.
   for (const double truth : {0.5, 0.9, 0.97}) {
