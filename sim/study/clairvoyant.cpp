@@ -9,8 +9,8 @@
 
 #include "sim/base/check.h"
 #include "sim/study/bounds.h"
+#include "sim/study/ready_nodes.h"
 #include "sim/study/replay.h"
-#include "sim/training/trace_cursor.h"
 
 namespace bethany {
 namespace {
@@ -43,89 +43,6 @@ class RateRecorder final : public RunSink {
     if (rate > best.samples_per_ns) best = {rate, step_time};
   }
   Rates* rates_;
-};
-
-/// A stretch of time in which the same nodes are ready.
-struct Stretch {
-  SimTime from;
-  SimTime to;
-  int alive = 0;
-  int ready = 0;
-  int kept = 0;  // of the ready ones, those that were ready in the stretch before
-};
-
-/// Walks the trace and says who is ready, stretch by stretch.
-class ReadyNodes {
- public:
-  ReadyNodes(const Setup& setup, SimTime horizon)
-      : cursor_(*setup.trace, setup.scenario.at_end),
-        horizon_(horizon),
-        delay_(setup.scenario.cluster.startup_delay),
-        ready_at_(setup.trace->node_names.size(), kNever) {
-    advance();  // to the state after time 0
-  }
-
-  /// The next stretch; empty when the horizon is reached. Stretches of no length do not occur.
-  std::optional<Stretch> next() {
-    if (now_ >= horizon_) return {};
-    const SimTime end = std::min(horizon_, next_change());
-    const Stretch stretch{now_, end, alive_, ready_, kept_};
-    kept_ = ready_;
-    now_ = end;
-    if (now_ < horizon_) advance();
-    return stretch;
-  }
-
- private:
-  SimTime next_change() const {
-    const SimTime starting = starting_.empty() ? kNever : starting_.begin()->first;
-    return std::min(cursor_.next_time(), starting);
-  }
-
-  /// Applies what happens at `now_`.
-  void advance() {
-    if (cursor_.next_time() == now_) {
-      const auto& instant = cursor_.take();
-      for (const auto node : instant.lost) lose(node);
-      for (const auto node : instant.joined) {
-        ++alive_;
-        const SimTime at = now_ == SimTime() ? now_ : now_ + delay_;
-        ready_at_[node.index()] = at;
-        if (at == now_) {
-          ++ready_;
-        } else {
-          ++starting_[at];
-        }
-      }
-    }
-    while (!starting_.empty() && starting_.begin()->first <= now_) {
-      ready_ += starting_.begin()->second;
-      starting_.erase(starting_.begin());
-    }
-  }
-
-  void lose(NodeId node) {
-    --alive_;
-    const SimTime at = ready_at_[node.index()];
-    // One that would become ready now still starts: it is in `starting_`.
-    const auto waits = starting_.find(at);
-    if (at >= now_ && waits != starting_.end()) {
-      if (--waits->second == 0) starting_.erase(waits);
-      return;
-    }
-    --ready_;
-    --kept_;
-  }
-
-  TraceCursor cursor_;
-  SimTime horizon_;
-  Duration delay_;
-  std::vector<SimTime> ready_at_;    // by NodeId, of those that are there
-  std::map<SimTime, int> starting_;  // how many become ready when
-  SimTime now_;
-  int alive_ = 0;
-  int ready_ = 0;
-  int kept_ = 0;
 };
 
 /// What a number of members costs and yields.
@@ -339,15 +256,21 @@ class Teller {
     put(Unavailable::waiting, stretch.ready - members);
   }
 
-  /// The stretch in which the run reaches its last sample: all of it up to there is steps.
+  /// The stretch in which the run reaches its last sample: all of it up to there is steps, and the
+  /// last of them goes as far beyond the target as a whole step may.
   void finish(Stretch stretch, SimTime horizon, Use use, const std::vector<Team>& teams,
               double target) {
     stretch.to = horizon;
     use.blocked_ns = 0;
     use.closing_ns = 0;
+    double beyond = 0;
+    for (const auto& team : teams) {
+      const auto step = static_cast<double>(team.rate.step.count());
+      beyond = std::max(beyond, std::round(team.rate.samples_per_ns * step) - 1);
+    }
     const auto& rate = teams[static_cast<std::size_t>(std::max(0, use.team))].rate;
     const auto length = static_cast<double>((stretch.to - stretch.from).count());
-    exact_samples_ = target - rate.samples_per_ns * length;
+    exact_samples_ = std::ceil(target) + beyond - rate.samples_per_ns * length;
     tell(stretch, use, teams);
   }
 

@@ -95,6 +95,10 @@ TEST_CASE("no policy beats either bound where more nodes train no slower") {
   for (std::uint64_t i = 1000; i < 1300; ++i) check_bounds(i, true);
 }
 
+TEST_CASE("a run that ends within a step, far beyond its last token, does not beat the bound") {
+  check_bounds(4084, true);
+}
+
 TEST_CASE("no policy beats the bounds on very many scenarios", "[.slow]") {
   for (std::uint64_t i = 2000; i < 12'000; ++i) check_bounds(i, i % 2 == 0);
 }
