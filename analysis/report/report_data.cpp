@@ -10,11 +10,11 @@
 #include "analysis/answers.h"
 #include "analysis/metric.h"
 #include "analysis/report/json_values.h"
+#include "analysis/report/run_series.h"
 #include "analysis/table.h"
 #include "sim/base/error.h"
 #include "sim/base/files.h"
 #include "sim/base/text.h"
-#include "sim/model/run_record_file.h"
 
 namespace bethany {
 namespace {
@@ -43,7 +43,9 @@ void check_run(const JsonNode& run) {
   check_schema(run, kReplaySchema);
   if (required(run, "policy", Kind::string).text.empty()) fail_at(run, "a policy without a name");
   if (!required(run, "feasible", Kind::boolean).boolean) return;
+  const auto horizon = number_at(run, {"horizon_s"});
   required(run, "horizon_s", Kind::real);
+  if (!(*horizon >= 0 && *horizon <= to_seconds(kLongest))) fail_at(run, "/horizon_s: no length");
   for (const auto* key : {"samples", "tokens", "steps_committed", "steps_discarded"}) {
     if (required(run, key, Kind::integer).integer < 0)
       fail_at(run, fmt::format("/{}: below 0", key));
@@ -197,6 +199,32 @@ void read_comparison(const fs::path& top, ReportData& data) {
   }
 }
 
+/// Reads the records. All timelines have the same bins.
+void read_all_series(ReportData& data) {
+  constexpr std::size_t kMostBins = 2000;
+  const auto& runs = data.comparison.find("runs")->items;
+  double longest = 0;
+  for (const auto& run : runs) {
+    if (integer_at(run, {"replication"}) != 0) continue;
+    longest = std::max(longest, number_at(run, {"horizon_s"}).value_or(0));
+  }
+  const TimeBins bins = time_bins(Duration(static_cast<std::int64_t>(longest * 1e9)), kMostBins);
+  for (auto& kept : data.kept) {
+    auto series = read_series(kept, bins);
+    const auto run = std::find_if(runs.begin(), runs.end(), [&](const JsonNode& node) {
+      return text_at(node, {"policy"}) == kept.policy && integer_at(node, {"replication"}) == 0;
+    });
+    const auto differs = [&](const char* key, double value) {
+      if (number_at(*run, {key}) == value) return;
+      fail_at(*run, fmt::format("/{}: {} has {}", key, kept.events_file, value));
+    };
+    differs("horizon_s", to_seconds(series.ended.horizon));
+    differs("samples", static_cast<double>(series.ended.samples));
+    differs("steps_committed", static_cast<double>(series.ended.steps_committed));
+    kept.series = std::make_shared<const RunSeries>(std::move(series));
+  }
+}
+
 void read_replay(const fs::path& top, ReportData& data) {
   JsonNode run = read_json(top / "summary.json");
   check_run(run);
@@ -267,11 +295,12 @@ ReportData read_report_data(const std::string& directory) {
   } else {
     read_replay(top, data);
   }
+  read_all_series(data);
   return data;
 }
 
-void read_kept(const KeptRun& run, RunSink& sink) {
-  read_record(read_input(run.events_file), run.events_file, sink);
+RecordHeader read_kept(const KeptRun& run, RunSink& sink) {
+  return read_record(read_input(run.events_file), run.events_file, sink);
 }
 
 }  // namespace bethany
