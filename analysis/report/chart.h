@@ -83,4 +83,13 @@ struct ChartMaker {
 
 Registry<ChartMaker>& chart_makers();
 
+/// Adds a figure under its name, before main. Returns true, so that a static initialiser can call.
+bool add_chart(ChartMaker maker);
+
+/// The makers by `order`, then by name.
+std::vector<ChartMaker> charts_in_order();
+
+/// The figures that the data has something for, in order.
+std::vector<Chart> charts_of(const ReportData& data);
+
 }  // namespace bethany

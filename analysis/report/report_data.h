@@ -1,18 +1,23 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "sim/base/json.h"
 #include "sim/model/run_record.h"
+#include "sim/model/run_record_file.h"
 
 namespace bethany {
+
+struct RunSeries;
 
 /// A run whose record was kept: those of replication 0.
 struct KeptRun {
   std::string policy;
   bool is_bound = false;
-  std::string events_file;  // its events.jsonl
+  std::string events_file;                  // its events.jsonl
+  std::shared_ptr<const RunSeries> series;  // what figures draw of it (run_series.h)
 };
 
 /// What a report is made from: a directory that `replay -o`, `compare -o` or `sweep -o` wrote.
@@ -25,10 +30,12 @@ struct ReportData {
   std::vector<JsonNode> sweep_runs;
 };
 
-/// Reads the directory. Throws InputError naming the file that is missing or not of that kind.
+/// Reads the directory, every record in it once. A comparison without `policies` (one trace) is
+/// completed from its runs. Throws InputError naming file and line when one is missing, has an
+/// unknown schema, or contradicts another.
 ReportData read_report_data(const std::string& directory);
 
 /// Feeds the record of a kept run to a sink. Throws InputError as read_record() does.
-void read_kept(const KeptRun& run, RunSink& sink);
+RecordHeader read_kept(const KeptRun& run, RunSink& sink);
 
 }  // namespace bethany
