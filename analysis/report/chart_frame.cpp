@@ -254,9 +254,31 @@ std::string tick_text(const FrameAxis& axis, double value) {
 }
 
 std::string tick_format(const FrameAxis& axis) {
-  const double largest = std::max(std::abs(axis.low), std::abs(axis.high));
-  if (largest >= 1e5) return "~s";
-  return axis.scale == ScaleKind::logarithmic ? "~g" : "";
+  return std::max(std::abs(axis.low), std::abs(axis.high)) >= 1e5 ? "~s" : ",~g";
+}
+
+std::string label_of(const FrameAxis& axis, std::size_t i) {
+  constexpr std::size_t kLongest = 28;
+  return axis.scale == ScaleKind::category ? short_text(axis.categories[i], kLongest)
+                                           : tick_text(axis, axis.ticks[i]);
+}
+
+std::size_t widest_label(const FrameAxis& axis) {
+  const bool category = axis.scale == ScaleKind::category;
+  std::size_t widest = 1;
+  for (std::size_t i = 0; i < (category ? axis.categories.size() : axis.ticks.size()); ++i) {
+    widest = std::max(widest, length_of(label_of(axis, i)));
+  }
+  return widest;
+}
+
+int panel_height(const ChartFrame& frame) {
+  if (frame.y.scale == ScaleKind::category) {
+    const auto rows = static_cast<int>(std::min<std::size_t>(frame.y.categories.size(), 100));
+    return std::clamp(rows * 26, 52, 560);
+  }
+  const std::size_t panels = frame.panels.size();
+  return panels == 1 ? 260 : panels <= 3 ? 150 : 96;
 }
 
 const std::vector<std::string>& chart_colours() {

@@ -52,6 +52,12 @@ double base_of(const FrameAxis& axis);
 std::string tick_text(const FrameAxis& axis, double value);
 /// The d3 format that gives the same.
 std::string tick_format(const FrameAxis& axis);
+/// A tick or category as its label; long names are cut.
+std::string label_of(const FrameAxis& axis, std::size_t i);
+/// Characters of the longest label.
+std::size_t widest_label(const FrameAxis& axis);
+/// Pixels of the plot of one panel, without labels.
+int panel_height(const ChartFrame& frame);
 
 /// Eight colours told apart by people with any colour vision (Okabe and Ito), as "#rrggbb" on a
 /// light ground; the page has variables --c0 … --c7 with those for a dark one.

@@ -13,7 +13,7 @@
 namespace bethany {
 namespace {
 
-constexpr std::int64_t kPlotWidth = 640;
+constexpr std::int64_t kWidth = 716;
 
 JsonNode whole(std::size_t value) { return JsonNode::of(static_cast<std::int64_t>(value)); }
 
@@ -101,12 +101,9 @@ class SpecWriter {
   }
 
  private:
-  std::int64_t panel_height() const {
-    if (frame_.y.scale == ScaleKind::category) {
-      return std::clamp<std::int64_t>(static_cast<std::int64_t>(frame_.y.categories.size()) * 26,
-                                      52, 560);
-    }
-    return frame_.panels.size() == 1 ? 260 : frame_.panels.size() <= 3 ? 150 : 96;
+  /// The plot and its labels together are as wide as the picture of chart_svg().
+  std::int64_t plot_width() const {
+    return kWidth - static_cast<std::int64_t>(widest_label(frame_.y) * 7);
   }
 
   void fill_panel(std::size_t panel, JsonNode& spec) const {
@@ -116,8 +113,8 @@ class SpecWriter {
                                      {"anchor", JsonNode::of("start")},
                                      {"fontSize", whole(12)}});
     }
-    spec.member("width") = JsonNode::of(kPlotWidth);
-    spec.member("height") = JsonNode::of(panel_height());
+    spec.member("width") = JsonNode::of(plot_width());
+    spec.member("height") = JsonNode::of(std::int64_t{panel_height(frame_)});
     std::vector<JsonNode> layers;
     for (const auto& layer : chart_.layers) layers.push_back(layer_node(layer, panel));
     if (can_zoom()) {
@@ -135,9 +132,7 @@ class SpecWriter {
   /// Lines along a number axis can be zoomed: shift and wheel; dragging moves them.
   bool can_zoom() const {
     return chart_.x.scale != ScaleKind::category && !chart_.layers.empty() &&
-           std::any_of(chart_.layers.begin(), chart_.layers.end(), [](const ChartLayer& layer) {
-             return layer.mark == Mark::line || layer.mark == Mark::steps;
-           });
+           std::any_of(chart_.layers.begin(), chart_.layers.end(), is_line);
   }
 
   JsonNode layer_node(const ChartLayer& layer, std::size_t panel) const {
@@ -193,7 +188,7 @@ class SpecWriter {
       mark.member("strokeDash") = JsonNode::array_of({whole(3), whole(4)});
       mark.member("strokeWidth") = JsonNode::of(1.2);
     }
-    if (layer.faint) mark.member("opacity") = JsonNode::of(0.4);
+    if (layer.faint) mark.member("opacity") = JsonNode::of(0.3);
     return mark;
   }
 
@@ -230,9 +225,8 @@ class SpecWriter {
     }
     JsonNode& axis_node = node.member("axis");
     axis_node.kind = JsonNode::Kind::object;
-    const std::string format = category ? "" : tick_format(axis);
-    if (!format.empty()) axis_node.member("format") = JsonNode::of(format);
-    if (!category && !along_x && axis.ticks.size() > 1) {
+    if (!category) axis_node.member("format") = JsonNode::of(tick_format(axis));
+    if (!category && axis.ticks.size() > 1) {
       axis_node.member("tickCount") = whole(axis.ticks.size());
     }
     if (along_x && panel + 1 != frame_.panels.size()) {
@@ -280,8 +274,7 @@ class SpecWriter {
       return;
     }
     const JsonNode domain = texts(frame_.colours);
-    const JsonNode legend =
-        object({{"values", texts(frame_.shown_colours)}, {"columns", whole(legend_columns())}});
+    const JsonNode legend = category_legend();
     const auto channel = [&](JsonNode range) {
       JsonNode node = object({{"field", JsonNode::of(layer.colour)},
                               {"type", JsonNode::of("nominal")},
@@ -292,9 +285,24 @@ class SpecWriter {
       return node;
     };
     encoding.member("color") = channel({});
-    const bool is_line = layer.mark == Mark::line || layer.mark == Mark::steps;
-    if (is_line && !layer.dashed) encoding.member("strokeDash") = channel(dash_range());
+    if (is_line(layer) && !layer.dashed) encoding.member("strokeDash") = channel(dash_range());
     if (layer.mark == Mark::dot) encoding.member("shape") = channel(shape_range());
+  }
+
+  static bool is_line(const ChartLayer& layer) {
+    return layer.mark == Mark::line || layer.mark == Mark::steps;
+  }
+
+  JsonNode category_legend() const {
+    JsonNode legend = object({{"values", texts(frame_.shown_colours)},
+                              {"columns", whole(legend_columns())},
+                              {"title", JsonNode()}});
+    const bool only_lines =
+        std::all_of(chart_.layers.begin(), chart_.layers.end(),
+                    [](const ChartLayer& layer) { return layer.colour.empty() || is_line(layer); });
+    // Long enough to show the dashes.
+    if (only_lines) legend.member("symbolSize") = whole(600);
+    return legend;
   }
 
   std::size_t legend_columns() const {
@@ -373,6 +381,7 @@ JsonNode chart_theme() {
                                    {"titleY", JsonNode::of(std::int64_t{-10})},
                                    {"titleX", whole(0)}});
   const JsonNode legend = object({{"orient", JsonNode::of("top")},
+                                  {"offset", whole(26)},
                                   {"labelColor", ink},
                                   {"titleColor", ink},
                                   {"labelFontSize", whole(12)},

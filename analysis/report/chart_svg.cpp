@@ -73,11 +73,10 @@ class SvgDrawing {
  public:
   explicit SvgDrawing(const Chart& chart) : chart_(prepared(chart)), frame_(frame_of(chart_)) {
     left_ = frame_.y.scale == ScaleKind::category ? 14 : 18;
-    left_ += widest_label(frame_.y) * kCharacter;
+    left_ += label_width(frame_.y);
     const double band =
         plot_width() / static_cast<double>(std::max<std::size_t>(1, frame_.x.categories.size()));
-    turned_ = frame_.x.scale == ScaleKind::category && widest_label(frame_.x) * kCharacter > band &&
-              band >= 12;
+    turned_ = frame_.x.scale == ScaleKind::category && label_width(frame_.x) > band && band >= 12;
   }
 
   std::string draw() {
@@ -93,28 +92,10 @@ class SvgDrawing {
  private:
   double plot_width() const { return kWidth - left_ - kRight; }
 
-  static std::string label_of(const FrameAxis& axis, std::size_t i) {
-    return axis.scale == ScaleKind::category ? short_text(axis.categories[i], kLabel)
-                                             : tick_text(axis, axis.ticks[i]);
-  }
+  double panel_height() const { return bethany::panel_height(frame_); }
 
-  static double widest_label(const FrameAxis& axis) {
-    const bool category = axis.scale == ScaleKind::category;
-    std::size_t widest = 1;
-    const std::size_t count = category ? axis.categories.size() : axis.ticks.size();
-    for (std::size_t i = 0; i < count; ++i) {
-      widest = std::max(widest, length_of(label_of(axis, i)));
-    }
-    return static_cast<double>(widest);
-  }
-
-  double panel_height() const {
-    if (frame_.y.scale == ScaleKind::category) {
-      const double rows = static_cast<double>(frame_.y.categories.size());
-      return std::clamp(rows * 26, 52.0, 560.0);
-    }
-    const std::size_t panels = frame_.panels.size();
-    return panels == 1 ? 260 : panels <= 3 ? 150 : 96;
+  static double label_width(const FrameAxis& axis) {
+    return static_cast<double>(widest_label(axis)) * kCharacter;
   }
 
   /// Where a value lies on an axis of so many pixels: the middle of the band of a category.
@@ -283,7 +264,7 @@ class SvgDrawing {
     for (const auto& layer : chart_.layers) draw_layer(layer, frame_.panels[panel]);
     double bottom = top_ + panel_height() + 12;
     if (last) {
-      bottom += turned_ ? std::min(150.0, widest_label(frame_.x) * kCharacter * 0.6 + 12) : 12;
+      bottom += turned_ ? std::min(150.0, label_width(frame_.x) * 0.6 + 12) : 12;
       text(left_ + plot_width() / 2, bottom + 10, "middle", chart_.x.title, " opacity=\"0.8\"");
       bottom += 14;
     }
@@ -312,7 +293,7 @@ class SvgDrawing {
     const bool numbers = frame_.x.scale != ScaleKind::category;
     const std::size_t columns = numbers ? frame_.x.ticks.size() : frame_.x.categories.size();
     const double room = plot_width() / static_cast<double>(std::max<std::size_t>(1, columns));
-    const double needed = turned_ ? 14 : widest_label(frame_.x) * kCharacter + 4;
+    const double needed = turned_ ? 14 : label_width(frame_.x) + 4;
     const auto every = std::max<std::size_t>(1, static_cast<std::size_t>(std::ceil(needed / room)));
     for (std::size_t i = 0; i < columns; ++i) {
       const auto x = x_of(numbers ? ChartCell(frame_.x.ticks[i]) : frame_.x.categories[i]);
@@ -356,7 +337,7 @@ class SvgDrawing {
 
   void draw_layer(const ChartLayer& layer, const std::string& panel) {
     const auto rows = rows_of(layer, panel);
-    out_ += layer.faint ? "<g opacity=\"0.4\">\n" : "<g>\n";
+    out_ += layer.faint ? "<g opacity=\"0.3\">\n" : "<g>\n";
     switch (layer.mark) {
       case Mark::line:
       case Mark::steps:

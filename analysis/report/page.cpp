@@ -9,6 +9,7 @@
 #include "analysis/report/chart_spec.h"
 #include "analysis/report/chart_svg.h"
 #include "analysis/report/clean_text.h"
+#include "analysis/report/figure_parts.h"
 #include "analysis/report/report_table.h"
 #include "analysis/report/verdict.h"
 #include "analysis/report/web_files.h"
@@ -59,8 +60,12 @@ std::string cell_html(const ReportTable::Cell& cell, bool is_number, bool is_fir
   if (!classes.empty()) open += fmt::format(" class=\"{}\"", classes);
   if (cell.value) open += fmt::format(" data-value=\"{}\"", *cell.value);
   const std::string star = cell.best ? " <span title=\"best\" aria-label=\"best\">★</span>" : "";
-  const std::string text =
-      is_number ? html_text(cell.text) : "<bdi>" + name_text(cell.text) + "</bdi>";
+  std::string text = is_number ? html_text(cell.text) : "<bdi>" + name_text(cell.text) + "</bdi>";
+  const auto interval = text.find(" [");
+  if (is_number && interval != std::string::npos) {
+    return fmt::format("<{}>{}{} <small>{}</small></td>", open, text.substr(0, interval), star,
+                       text.substr(interval + 1));
+  }
   return fmt::format("<{}>{}{}</{}>", open, text, star, is_first ? "th" : "td");
 }
 

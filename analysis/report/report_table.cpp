@@ -9,6 +9,7 @@
 
 #include "analysis/metric.h"
 #include "analysis/number_text.h"
+#include "analysis/report/figure_parts.h"
 #include "analysis/report/json_values.h"
 
 namespace bethany {
@@ -248,15 +249,6 @@ ReportTable sweep_table(const ReportData& data) {
 }
 
 }  // namespace
-
-std::int64_t replications_of(const ReportData& data) {
-  std::int64_t most = 1;
-  const auto* policies = data.comparison.find("policies");
-  for (std::size_t i = 0; policies != nullptr && i < policies->items.size(); ++i) {
-    most = std::max(most, integer_at(policies->items[i], {"replications"}).value_or(1));
-  }
-  return most;
-}
 
 ReportTable policies_table(const ReportData& data) {
   return data.comparison.kind == JsonNode::Kind::null ? sweep_table(data) : comparison_table(data);

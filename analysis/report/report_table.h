@@ -44,7 +44,4 @@ ReportTable metrics_of_policies(const ReportData& data);
 /// The same as a Table of text, best values marked with a star.
 Table plain_table(const ReportTable& table);
 
-/// How many draws each policy was run on; 1 without replications.
-std::int64_t replications_of(const ReportData& data);
-
 }  // namespace bethany

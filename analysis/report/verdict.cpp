@@ -9,6 +9,7 @@
 #include "analysis/metric.h"
 #include "analysis/number_text.h"
 #include "analysis/report/clean_text.h"
+#include "analysis/report/figure_parts.h"
 #include "analysis/report/json_values.h"
 #include "analysis/report/report_table.h"
 #include "sim/base/quantities.h"
