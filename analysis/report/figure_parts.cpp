@@ -13,7 +13,7 @@
 namespace bethany {
 namespace {
 
-constexpr std::size_t kMostColumns = 250;
+constexpr std::size_t kMostColumns = 150;
 constexpr double kThinned = 0.005;  // least rise of a distribution that is drawn
 
 const std::vector<JsonNode>& items_of(const JsonNode& object, const char* key) {
@@ -38,6 +38,7 @@ std::vector<std::string> policy_names(const ReportData& data) {
 }
 
 bool is_bound(const ReportData& data, const std::string& policy) {
+  if (!data.sweep_runs.empty()) return looks_like_bound(data.scenario, policy);
   const auto& entries = items_of(data.comparison, "policies");
   return std::any_of(entries.begin(), entries.end(), [&](const JsonNode& entry) {
     return text_at(entry, {"policy"}) == policy && flag_at(entry, {"bound"});
@@ -77,7 +78,8 @@ Chart policy_chart(const ReportData& data, std::string id, std::string title) {
   return chart;
 }
 
-void add_by_policy(const ReportData& data, const ChartData& rows, ChartLayer layer, Chart& chart) {
+void add_by_policy(const ReportData& data, const ChartData& rows,
+                   const std::vector<ChartLayer>& layers, Chart& chart) {
   const auto column = std::find_if(rows.columns.begin(), rows.columns.end(),
                                    [](const auto& one) { return one.name == "policy"; });
   const auto index = static_cast<std::size_t>(column - rows.columns.begin());
@@ -87,10 +89,12 @@ void add_by_policy(const ReportData& data, const ChartData& rows, ChartLayer lay
       if (is_bound(data, std::get<std::string>(row[index])) == bounds) part.rows.push_back(row);
     }
     if (part.rows.empty()) continue;
-    layer.data = chart.data.size();
-    layer.dashed = bounds;
+    for (auto layer : layers) {
+      layer.data = chart.data.size();
+      layer.dashed = bounds;
+      chart.layers.push_back(std::move(layer));
+    }
     chart.data.push_back(std::move(part));
-    chart.layers.push_back(layer);
   }
 }
 
@@ -125,6 +129,7 @@ std::optional<Chart> ecdf_chart(const ReportData& data, std::string id, std::str
   chart.x = {column.title, logarithmic ? ScaleKind::logarithmic : ScaleKind::linear};
   chart.y = {"share of values at most this", ScaleKind::linear, true};
   ChartData rows{{{"policy", "policy"}, column, {"share", "share of values at most this"}}, {}};
+  bool thinned = false;
   for (const auto& one : distributions) {
     if (one.values.count() == 0) continue;
     rows.rows.push_back({one.policy, logarithmic ? low : 0.0, 0.0});
@@ -133,15 +138,18 @@ std::optional<Chart> ecdf_chart(const ReportData& data, std::string id, std::str
     for (const auto& [value, times] : one.values.counts()) {
       below += times;
       const double share = static_cast<double>(below) / static_cast<double>(one.values.count());
-      if (below < one.values.count() && share - drawn < kThinned) continue;
+      if (below < one.values.count() && share - drawn < kThinned) {
+        thinned = true;
+        continue;
+      }
       drawn = share;
       rows.rows.push_back({one.policy, static_cast<double>(value) / per_unit, share});
     }
     rows.rows.push_back({one.policy, high, 1.0});
   }
   add_by_policy(data, rows,
-                {.mark = Mark::steps, .x = column.name, .y = "share", .colour = "policy"}, chart);
-  chart.caption = " Thinned to steps of half a per cent.";
+                {{.mark = Mark::steps, .x = column.name, .y = "share", .colour = "policy"}}, chart);
+  if (thinned) chart.caption = " Drawn in steps of half a per cent.";
   for (const auto& one : distributions) {
     if (one.values.exact()) continue;
     chart.caption += fmt::format(" Values of {} are rounded up by less than 0.4 %.", one.policy);
@@ -166,10 +174,11 @@ std::string sentences_of(const std::vector<std::string>& parts) {
 std::string bounds_are_dashed(const ReportData& data) {
   std::vector<std::string> names;
   for (const auto& name : policy_names(data)) {
-    if (is_bound(data, name) && !runs_of(data, name).empty()) names.push_back(name);
+    const bool drawn = !data.sweep_runs.empty() || !runs_of(data, name).empty();
+    if (drawn && is_bound(data, name)) names.push_back(name);
   }
   if (names.empty()) return "";
-  return fmt::format(" Dashed: {}, {}.", list_in_words(names),
+  return fmt::format(" Thin and dashed: {}, {}.", list_in_words(names),
                      names.size() == 1 ? "an upper bound" : "upper bounds");
 }
 

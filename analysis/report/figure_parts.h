@@ -41,11 +41,12 @@ TimeUnit time_unit(Duration longest);
 /// A chart with the colours of the policies.
 Chart policy_chart(const ReportData& data, std::string id, std::string title);
 
-/// A layer over the rows of policies and a dashed one over those of bounds. Requires: `rows` has a
+/// Layers over the rows of policies and dashed ones over those of bounds. Requires: `rows` has a
 /// column "policy". Adds nothing for no rows.
-void add_by_policy(const ReportData& data, const ChartData& rows, ChartLayer layer, Chart& chart);
+void add_by_policy(const ReportData& data, const ChartData& rows,
+                   const std::vector<ChartLayer>& layers, Chart& chart);
 
-/// The bins of timelines joined to columns: at most 250, each of `bins` bins.
+/// The bins of timelines joined to columns: at most 150, each of `bins` bins.
 struct TimeColumns {
   std::size_t bins = 1;
   std::size_t count = 0;
@@ -87,7 +88,7 @@ std::string sentences_of(const std::vector<std::string>& parts);
 std::string without_run(const ReportData& data);
 /// "Replication 0 of 20."
 std::string of_first_replication(const ReportData& data);
-/// "Dashed: ideal, an upper bound."
+/// "Thin and dashed: ideal, an upper bound."
 std::string bounds_are_dashed(const ReportData& data);
 
 }  // namespace bethany

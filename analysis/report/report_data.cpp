@@ -65,11 +65,6 @@ void check_run(const JsonNode& run) {
   }
 }
 
-/// "ideal" and what is made from that preset. Only where the writer does not say.
-bool looks_like_bound(const JsonNode& scenario, const std::string& policy) {
-  return policy == "ideal" || text_at(scenario, {"policies", policy, "preset"}) == "ideal";
-}
-
 /// The entry of `policies` of a policy with one run: its metrics, recomputed from its record.
 JsonNode policy_entry(const JsonNode& run, const KeptRun* kept) {
   JsonNode entry;
@@ -297,6 +292,10 @@ ReportData read_report_data(const std::string& directory) {
   }
   read_all_series(data);
   return data;
+}
+
+bool looks_like_bound(const JsonNode& scenario, const std::string& policy) {
+  return policy == "ideal" || text_at(scenario, {"policies", policy, "preset"}) == "ideal";
 }
 
 RecordHeader read_kept(const KeptRun& run, RunSink& sink) {

@@ -35,6 +35,9 @@ struct ReportData {
 /// unknown schema, or contradicts another.
 ReportData read_report_data(const std::string& directory);
 
+/// Whether a policy is an upper bound by its name or preset ("ideal"), where no result says so.
+bool looks_like_bound(const JsonNode& scenario, const std::string& policy);
+
 /// Feeds the record of a kept run to a sink. Throws InputError as read_record() does.
 RecordHeader read_kept(const KeptRun& run, RunSink& sink);
 

@@ -27,6 +27,7 @@ enum class AtEnd { hold, stop, repeat };
 struct Scenario {
   std::string name;
   std::uint64_t seed = 0;
+  std::int64_t replication = 0;  // which draw of every random stream of the seed
   MoeModel model;
   Training training;
   Until until;

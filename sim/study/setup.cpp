@@ -21,6 +21,7 @@ namespace bethany {
 namespace {
 
 constexpr std::int64_t kScenarioVersion = 1;
+constexpr std::int64_t kMostReplications = 1'000'000'000;
 constexpr std::int64_t kMost = 1'000'000'000'000'000;
 
 Until read_until(ObjectReader& training) {
@@ -55,7 +56,9 @@ std::string routing_key(const JsonNode* given, const Setup& setup) {
   auto key = fmt::format("{} x {}, top {}", shape.layers, shape.experts, shape.top_k);
   if (given != nullptr) key += ": " + to_line(*given) + " in " + given->place();
   const bool drawn = given == nullptr || given->find("file") == nullptr;
-  return drawn ? key + fmt::format(", seed {}", setup.scenario.seed) : key;
+  if (!drawn) return key;
+  return key +
+         fmt::format(", seed {}, replication {}", setup.scenario.seed, setup.scenario.replication);
 }
 
 void read_routing(ObjectReader& root, InputCache* cache, Setup& setup) {
@@ -137,7 +140,9 @@ void read_replay(ObjectReader* reader, std::optional<Trace> raw, Setup& setup) {
       reader->fail("at_end", "\"repeat\" needs training.until: nothing else ends the run");
     }
     scenario.at_end = options.at_end;
-    setup.trace = std::make_unique<Trace>(apply(*raw, options, RngStreams(options.cap_seed, 0)));
+    setup.trace = std::make_unique<Trace>(
+        apply(*raw, options,
+              RngStreams(options.cap_seed, static_cast<std::uint64_t>(scenario.replication))));
     if (options.at_end == AtEnd::repeat && setup.trace->end == setup.trace->start) {
       reader->fail("at_end", "a trace of length 0 cannot be repeated");
     }
@@ -172,7 +177,8 @@ Setup make_setup(const JsonNode& tree, InputCache* cache) {
   root.integer("bethany_scenario", kScenarioVersion, kScenarioVersion, kScenarioVersion);
   scenario.name = root.string("name", "");
   scenario.seed = static_cast<std::uint64_t>(root.integer("seed", 0, INT64_MAX, 1));
-  setup.streams = RngStreams(scenario.seed, 0);
+  scenario.replication = root.integer("replication", 0, kMostReplications, 0);
+  setup.streams = RngStreams(scenario.seed, static_cast<std::uint64_t>(scenario.replication));
   scenario.model = read_model(root);
   auto training = root.object("training");
   scenario.training = read_training(training);

@@ -82,7 +82,7 @@ std::optional<Chart> make(const ReportData& data) {
         fmt::format(" {} rollbacks beyond the first {} of a policy are only seen as slower growth.",
                     grouped(left_out), Timeline::kMostKept);
   }
-  add_by_policy(data, rows, {.mark = Mark::line, .x = time, .y = "tokens", .colour = "policy"},
+  add_by_policy(data, rows, {{.mark = Mark::line, .x = time, .y = "tokens", .colour = "policy"}},
                 chart);
   chart.caption += bounds_are_dashed(data) + without_run(data) + of_first_replication(data);
   chart.alternative = alternative_of(data);

@@ -56,7 +56,7 @@ std::optional<Chart> make(const ReportData& data) {
     chart.layers.push_back({.mark = Mark::steps, .x = time, .y = "nodes", .faint = true});
     chart.data.push_back(live);
   }
-  add_by_policy(data, rows, {.mark = Mark::steps, .x = time, .y = "members", .colour = "policy"},
+  add_by_policy(data, rows, {{.mark = Mark::steps, .x = time, .y = "members", .colour = "policy"}},
                 chart);
   chart.caption += bounds_are_dashed(data) + without_run(data) + of_first_replication(data);
   return chart;

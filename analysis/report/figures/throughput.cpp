@@ -95,10 +95,10 @@ std::optional<Chart> make(const ReportData& data) {
   }
   chart.alternative = sentences_of(sentences);
   add_by_policy(data, rows,
-                {.mark = Mark::steps,
-                 .x = rows.columns[1].name,
-                 .y = "throughput_tokens_per_s",
-                 .colour = "policy"},
+                {{.mark = Mark::steps,
+                  .x = rows.columns[1].name,
+                  .y = "throughput_tokens_per_s",
+                  .colour = "policy"}},
                 chart);
   add_instants(data, unit, chart);
   chart.caption += bounds_are_dashed(data) + without_run(data) + of_first_replication(data);
