@@ -71,20 +71,20 @@ void each_value(const Chart& chart, bool along_x, Take take) {
   }
 }
 
-/// 1, 2 or 5 times a power of ten, about a fifth of the span.
-double nice_step(double span) {
-  const double power = std::pow(10, std::floor(std::log10(span / 5)));
-  const double rest = span / 5 / power;
+/// 1, 2 or 5 times a power of ten, at least the span by `parts`.
+double nice_step(double span, double parts) {
+  const double power = std::pow(10, std::floor(std::log10(span / parts)));
+  const double rest = span / parts / power;
   return power * (rest <= 1 ? 1 : rest <= 2 ? 2 : rest <= 5 ? 5 : 10);
 }
 
-void place_linear(FrameAxis& axis, bool round_ends) {
+void place_linear(FrameAxis& axis, bool round_ends, double parts) {
   if (axis.low >= axis.high) {
     const double room = axis.low == 0 ? 1 : std::abs(axis.low) / 2;
     axis.low -= axis.low == 0 ? 0 : room;
     axis.high += room;
   }
-  const double step = nice_step(axis.high - axis.low);
+  const double step = nice_step(axis.high - axis.low, parts);
   // A hair of tolerance: 0.3 / 0.1 is below 3.
   const double first = std::ceil(axis.low / step - 1e-9);
   const double last = std::floor(axis.high / step + 1e-9);
@@ -149,7 +149,7 @@ FrameAxis axis_of(const Chart& chart, bool along_x) {
       axis.low = std::min(axis.low, 0.0);
       axis.high = std::max(axis.high, 0.0);
     }
-    place_linear(axis, !along_x || bars_lie(chart));
+    place_linear(axis, !along_x || bars_lie(chart), along_x ? 8 : 5);
   }
   return axis;
 }
@@ -236,6 +236,12 @@ bool bars_lie(const Chart& chart) {
   return chart.y.scale == ScaleKind::category && chart.x.scale != ScaleKind::category;
 }
 
+bool has_coloured_dots(const Chart& chart) {
+  return std::any_of(chart.layers.begin(), chart.layers.end(), [&](const ChartLayer& layer) {
+    return layer.mark == Mark::dot && !layer.colour.empty() && !chart.colour_range;
+  });
+}
+
 double base_of(const FrameAxis& axis) {
   return axis.scale == ScaleKind::linear ? std::clamp(0.0, axis.low, axis.high) : axis.low;
 }
@@ -254,7 +260,8 @@ std::string tick_text(const FrameAxis& axis, double value) {
 }
 
 std::string tick_format(const FrameAxis& axis) {
-  return std::max(std::abs(axis.low), std::abs(axis.high)) >= 1e5 ? "~s" : ",~g";
+  if (std::max(std::abs(axis.low), std::abs(axis.high)) >= 1e5) return "~s";
+  return axis.scale == ScaleKind::logarithmic ? ",~g" : ",~f";
 }
 
 std::string label_of(const FrameAxis& axis, std::size_t i) {

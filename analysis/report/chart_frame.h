@@ -45,6 +45,8 @@ std::string text_in(const ChartCell& cell);
 
 /// Whether the bars of the chart lie: their values run along x.
 bool bars_lie(const Chart& chart);
+/// Whether categories are told apart by the shape of dots; lines are then not dashed for it.
+bool has_coloured_dots(const Chart& chart);
 /// Where bars and areas begin that name no other end.
 double base_of(const FrameAxis& axis);
 

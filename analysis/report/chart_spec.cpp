@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <numeric>
 #include <utility>
 
 #include "analysis/report/chart_frame.h"
@@ -285,7 +286,10 @@ class SpecWriter {
       return node;
     };
     encoding.member("color") = channel({});
-    if (is_line(layer) && !layer.dashed) encoding.member("strokeDash") = channel(dash_range());
+    // Where dots have shapes, lines need no dashes.
+    if (is_line(layer) && !layer.dashed && !has_coloured_dots(chart_)) {
+      encoding.member("strokeDash") = channel(dash_range());
+    }
     if (layer.mark == Mark::dot) encoding.member("shape") = channel(shape_range());
   }
 
@@ -305,10 +309,18 @@ class SpecWriter {
     return legend;
   }
 
+  /// As many columns as fit into the width; each is as wide as its longest name.
   std::size_t legend_columns() const {
-    std::size_t longest = 1;
-    for (const auto& name : frame_.shown_colours) longest = std::max(longest, length_of(name));
-    return std::clamp<std::size_t>(88 / (std::min<std::size_t>(longest, 24) + 5), 1, 8);
+    const auto& names = frame_.shown_colours;
+    for (std::size_t columns = names.size(); columns > 1; --columns) {
+      std::vector<std::size_t> widths(columns, 0);
+      for (std::size_t i = 0; i < names.size(); ++i) {
+        const std::size_t width = std::min<std::size_t>(length_of(names[i]), 28) + 6;
+        widths[i % columns] = std::max(widths[i % columns], width);
+      }
+      if (std::accumulate(widths.begin(), widths.end(), std::size_t{0}) <= 100) return columns;
+    }
+    return 1;
   }
 
   JsonNode dash_range() const {

@@ -14,7 +14,7 @@ namespace bethany {
 namespace {
 
 constexpr double kWidth = 760;
-constexpr double kCharacter = 6.4;  // an average one of 12 px
+constexpr double kCharacter = 7;  // an average one of 12 px, in a wide font
 constexpr double kRight = 18;
 constexpr std::size_t kLabel = 28;  // characters of a name
 constexpr double kLegendRow = 20;
@@ -163,7 +163,8 @@ class SvgDrawing {
     return fmt::format("var(--c{},{})", i, chart_colours()[i]);
   }
 
-  static std::string dash_attribute(std::size_t category) {
+  std::string dash_attribute(std::size_t category) const {
+    if (has_coloured_dots(chart_)) return "";
     const auto& dashes = chart_dashes()[dash_index(category)];
     return dashes.empty() ? "" : fmt::format(" stroke-dasharray=\"{}\"", fmt::join(dashes, " "));
   }
@@ -201,12 +202,15 @@ class SvgDrawing {
 
   void swatch(std::size_t category, double x, double y) {
     const std::string colour = category_colour(category);
-    if (has_mark({Mark::line, Mark::steps})) {
+    const bool lines = has_mark({Mark::line, Mark::steps});
+    const bool dots = has_mark({Mark::dot, Mark::interval});
+    if (lines) {
       line(x, y, x + 26, y,
            fmt::format("stroke=\"{}\" stroke-width=\"2.5\"{}", colour, dash_attribute(category)));
-    } else if (has_mark({Mark::dot, Mark::interval})) {
+    }
+    if (dots) {
       out_ += fmt::format("{} fill=\"{}\"/>\n", symbol(category, x + 13, y, 5), colour);
-    } else {
+    } else if (!lines) {
       out_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"14\" height=\"12\" fill=\"{}\"/>\n",
                           at(x + 10), at(y - 6), colour);
     }
@@ -217,18 +221,20 @@ class SvgDrawing {
     if (chart_.colour_range) return shade_legend();
     const auto& names = frame_.shown_colours;
     if (names.empty()) return 8;
-    std::size_t widest = 1;
-    for (const auto& name : names) widest = std::max(widest, length_of(short_text(name, kLabel)));
-    const double step = static_cast<double>(widest) * (kCharacter + 0.3) + 52;
-    const auto columns = std::max<std::size_t>(1, static_cast<std::size_t>(kWidth / step));
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      const double x = static_cast<double>(i % columns) * step;
-      const double y = 12 + static_cast<double>(i / columns) * kLegendRow;
-      swatch(*category_of(names[i]), x, y);
-      text(x + 32, y + 4, "start", short_text(names[i], kLabel));
+    double x = 0;
+    double y = 12;
+    for (const auto& name : names) {
+      const std::string label = short_text(name, kLabel);
+      const double width = static_cast<double>(length_of(label)) * kCharacter + 50;
+      if (x > 0 && x + width > kWidth) {
+        x = 0;
+        y += kLegendRow;
+      }
+      swatch(*category_of(name), x, y);
+      text(x + 32, y + 4, "start", label);
+      x += width;
     }
-    const auto rows = static_cast<double>((names.size() + columns - 1) / columns);
-    return rows * kLegendRow + 14;
+    return y + kLegendRow + 2;
   }
 
   double shade_legend() {

@@ -120,7 +120,7 @@ bool has_bounds(const ReportTable& table) {
 
 /// The rows of a figure, the first of them when there are many.
 std::string data_table(const Chart& chart) {
-  std::string out;
+  std::string out = fmt::format("<p>{}</p>\n", html_text(chart.alternative));
   for (const auto& data : chart.data) {
     ReportTable table;
     for (std::size_t c = 0; c < data.columns.size(); ++c) {
@@ -143,7 +143,7 @@ std::string data_table(const Chart& chart) {
     }
     out += table_html(table, caption);
   }
-  return details("Data of this figure", out);
+  return details("In words and numbers", out);
 }
 
 class Page {
@@ -188,8 +188,8 @@ class Page {
         "<p class=\"headline\">{}</p>\n<p>{}</p>\n</section>\n",
         name_text(title_of(data_)), html_text(verdict.headline), html_text(verdict.text));
     out_ +=
-        "<nav aria-label=\"Contents\"><ul>\n<li><a href=\"#comparison\">Comparison</a></li>\n"
-        "<li><a href=\"#scenario\">Scenario</a></li>\n";
+        "<nav aria-label=\"Contents\"><ul>\n<li><a href=\"#scenario\">Scenario</a></li>\n"
+        "<li><a href=\"#comparison\">Comparison</a></li>\n";
     for (const auto& chart : charts_) {
       out_ += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", html_text(chart.id),
                           html_text(chart.title));
@@ -228,7 +228,10 @@ class Page {
     }
     const auto draws = replications_of(data_);
     if (draws > 1) {
-      out_ += fmt::format(" Values are means over {} draws; [ ] is a 95 % interval.", draws);
+      out_ += fmt::format(
+          " Values are means over {} replications; [ ] is a 95 % interval; recovered and "
+          "predicted are over all disruptions.",
+          draws);
     } else if (data_.manifest.kind == JsonNode::Kind::null) {
       out_ += " [ ] is the exact 95 % interval of what was observed.";
     }
@@ -256,8 +259,7 @@ class Page {
           "<div class=\"picture\">\n",
           html_text(chart.id), html_text(chart.title));
       out_ += chart_svg(chart);
-      out_ += fmt::format("</div>\n<figcaption>{} {}</figcaption>\n", html_text(chart.alternative),
-                          html_text(chart.caption));
+      out_ += fmt::format("</div>\n<figcaption>{}</figcaption>\n", html_text(chart.caption));
       out_ += data_table(chart) + "</figure>\n";
     }
     out_ += "</section>\n";

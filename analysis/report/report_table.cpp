@@ -11,6 +11,7 @@
 #include "analysis/number_text.h"
 #include "analysis/report/figure_parts.h"
 #include "analysis/report/json_values.h"
+#include "sim/base/statistics.h"
 
 namespace bethany {
 namespace {
@@ -58,30 +59,57 @@ std::string with_interval(double value, std::optional<double> low, std::optional
   return text + fmt::format(" [{}, {}]", rounded(*low), rounded(*high));
 }
 
-/// The run of replication 0 of a policy.
-const JsonNode* first_run(const ReportData& data, const std::string& policy) {
-  for (const auto& run : data.comparison.find("runs")->items) {
-    if (text_at(run, {"policy"}) == policy && integer_at(run, {"replication"}) == 0) return &run;
+/// Recoveries of all of a policy's runs together, as the table of `compare` has them: each
+/// disruption counts alike.
+struct Recoveries {
+  std::int64_t decided = 0;
+  std::int64_t without_restart = 0;
+  std::optional<double> predicted = 0;  // sum over the decided ones; empty when one is not known
+};
+
+Recoveries recoveries_of(const ReportData& data, const std::string& policy) {
+  Recoveries all;
+  for (const auto* run : runs_of(data, policy)) {
+    const auto count = [&](const char* key) {
+      return integer_at(*run, {"recovery", key}).value_or(0);
+    };
+    const std::int64_t kept = count("in_place") + count("regroup");
+    const std::int64_t decided = kept + count("restart");
+    all.without_restart += kept;
+    all.decided += decided;
+    if (decided == 0) continue;
+    const auto predicted = number_at(*run, {"recovery", "predicted"});
+    if (!predicted) all.predicted.reset();
+    if (all.predicted) *all.predicted += *predicted * static_cast<double>(decided);
   }
-  return nullptr;
+  return all;
+}
+
+ReportTable::Cell recovery_cell(const ReportData& data, const std::string& policy, bool observed) {
+  const Recoveries all = recoveries_of(data, policy);
+  if (all.decided == 0) return {"-", {}, false};
+  const auto decided = static_cast<double>(all.decided);
+  if (!observed) {
+    if (!all.predicted) return {"-", {}, false};
+    const double share = *all.predicted / decided;
+    return {percent(share), share, false};
+  }
+  const double share = static_cast<double>(all.without_restart) / decided;
+  const Interval interval = clopper_pearson(all.without_restart, all.decided);
+  return {with_interval(share, interval.low, interval.high, Shown::share), share, false};
 }
 
 ReportTable::Cell metric_cell(const ReportData& data, const JsonNode& entry,
                               const MetricColumn& column) {
+  const std::string_view name = column.metric;
+  if (name == "recovery_observed" || name == "recovery_predicted") {
+    return recovery_cell(data, text_at(entry, {"policy"}), name == "recovery_observed");
+  }
   const auto mean = number_at(entry, {"metrics", column.metric, "mean"});
   if (!mean) return {"-", {}, false};
-  auto low = number_at(entry, {"metrics", column.metric, "low"});
-  auto high = number_at(entry, {"metrics", column.metric, "high"});
-  const std::string_view name = column.metric;
-  if (name == "recovery_observed" && replications_of(data) == 1) {
-    const auto* run = first_run(data, text_at(entry, {"policy"}));
-    if (run != nullptr) {
-      low = number_at(*run, {"recovery", "observed", "low"});
-      high = number_at(*run, {"recovery", "observed", "high"});
-    }
-  } else if (name != kGoodput.metric) {
-    low.reset();
-  }
+  if (name != kGoodput.metric) return {number_text(*mean, column.shown), mean, false};
+  const auto low = number_at(entry, {"metrics", column.metric, "low"});
+  const auto high = number_at(entry, {"metrics", column.metric, "high"});
   return {with_interval(*mean, low, high, column.shown), mean, false};
 }
 
@@ -260,8 +288,8 @@ ReportTable pairs_table(const ReportData& data) {
   table.columns = {{"policy", "", false},
                    {"baseline", "", false},
                    {"goodput ratio", "Mean goodput by that of the baseline.", true},
-                   {"95 % interval", "Of the ratio, from pairs on common traces.", false},
-                   {"bootstrap", "The same interval by resampling the pairs.", false},
+                   {"95 % interval", "Of the ratio, from pairs on common traces.", true},
+                   {"bootstrap", "The same interval by resampling the pairs.", true},
                    {"ahead in", "Traces on which the policy has more goodput.", true},
                    {"ratio of p10", "Of the goodput that nine traces of ten exceed.", true},
                    {"verdict", "", false},
@@ -277,6 +305,7 @@ ReportTable pairs_table(const ReportData& data) {
     };
     ReportTable::Row& row = table.rows.emplace_back();
     row.cells = {{text_at(pair, {"policy"}), {}, false}, {text_at(pair, {"baseline"}), {}, false}};
+    row.is_bound = is_bound(data, row.cells[0].text);
     row.cells.push_back(number("goodput_ratio", "{:.3f}"));
     const auto low = number_at(pair, {"low"});
     row.cells.push_back({interval(low, number_at(pair, {"high"})), low, false});
