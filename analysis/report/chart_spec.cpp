@@ -401,8 +401,7 @@ JsonNode chart_theme() {
                                   {"titleFontWeight", JsonNode::of("normal")},
                                   {"labelLimit", whole(190)},
                                   {"symbolStrokeWidth", JsonNode::of(2.5)}});
-  JsonNode theme = object({{"background", JsonNode()},
-                           {"font", JsonNode::of("system-ui, sans-serif")},
+  JsonNode theme = object({{"font", JsonNode::of("system-ui, sans-serif")},
                            {"axis", axis},
                            {"axisY", upright},
                            {"legend", legend},

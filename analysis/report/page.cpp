@@ -42,6 +42,16 @@ std::string csp_hash(std::string_view bytes) {
 
 std::string name_text(std::string_view text) { return html_text(short_text(text, kName)); }
 
+/// A name that may be broken between its parts: "lazarus:placement=spread".
+std::string breakable(std::string_view text) {
+  std::string out;
+  for (const char c : name_text(text)) {
+    out += c;
+    if (c == ':' || c == '=' || c == ',') out += "<wbr>";
+  }
+  return out;
+}
+
 /// Lines of text in a <pre>: each cleaned by itself, the line ends kept.
 std::string pre(std::string_view text) {
   std::string out = "<pre>";
@@ -60,7 +70,7 @@ std::string cell_html(const ReportTable::Cell& cell, bool is_number, bool is_fir
   if (!classes.empty()) open += fmt::format(" class=\"{}\"", classes);
   if (cell.value) open += fmt::format(" data-value=\"{}\"", *cell.value);
   const std::string star = cell.best ? " <span title=\"best\" aria-label=\"best\">★</span>" : "";
-  std::string text = is_number ? html_text(cell.text) : "<bdi>" + name_text(cell.text) + "</bdi>";
+  std::string text = is_number ? html_text(cell.text) : "<bdi>" + breakable(cell.text) + "</bdi>";
   const auto interval = text.find(" [");
   if (is_number && interval != std::string::npos) {
     return fmt::format("<{}>{}{} <small>{}</small></td>", open, text.substr(0, interval), star,
@@ -250,7 +260,7 @@ class Page {
     out_ += "<section id=\"figures\">\n<h2>Figures</h2>\n";
     if (draws_) {
       out_ +=
-          "<p class=\"note\">Point at a mark for its values. Along a time axis, drag to move "
+          "<p class=\"note screen\">Point at a mark for its values. Along a time axis, drag to move "
           "and hold Shift with the wheel to zoom.</p>\n";
     }
     for (const auto& chart : charts_) {

@@ -161,9 +161,18 @@ void mark_best(ReportTable& table, std::size_t column, Better better) {
     worst = std::min(worst.value_or(size), size);
   }
   if (better == Better::neither || !best || *best == *worst) return;
-  for (auto& row : table.rows) {
+  const auto shown = [&](const ReportTable::Row& row) {
+    const auto& text = row.cells[column].text;
+    return text.substr(0, text.find(" ["));
+  };
+  std::string best_text;
+  for (const auto& row : table.rows) {
     const auto value = value_in(row);
-    if (value) row.cells[column].best = (better == Better::low ? -*value : *value) == *best;
+    if (value && (better == Better::low ? -*value : *value) == *best) best_text = shown(row);
+  }
+  // What reads the same is as good.
+  for (auto& row : table.rows) {
+    if (value_in(row)) row.cells[column].best = shown(row) == best_text;
   }
 }
 

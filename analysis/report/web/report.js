@@ -52,6 +52,7 @@
         if (colour === "#222222") part[key] = ink;
       }
     }
+    config.background = "transparent";
     config.range.category = config.range.category.map((colour, i) => `var(--c${i},${colour})`);
     return config;
   }
