@@ -133,7 +133,7 @@ std::optional<Chart> ecdf_chart(const ReportData& data, std::string id, std::str
   bool thinned = false;
   for (const auto& one : distributions) {
     if (one.values.count() == 0) continue;
-    rows.rows.push_back({one.policy, logarithmic ? low : 0.0, 0.0});
+    rows.rows.push_back({one.policy, low, 0.0});
     double drawn = 0;
     std::int64_t below = 0;
     for (const auto& [value, times] : one.values.counts()) {
