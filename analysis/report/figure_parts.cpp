@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 #include "analysis/number_text.h"
 #include "analysis/report/json_values.h"
@@ -54,11 +55,11 @@ std::vector<const JsonNode*> runs_of(const ReportData& data, const std::string& 
 }
 
 std::int64_t replications_of(const ReportData& data) {
-  std::int64_t count = 0;
+  std::set<std::int64_t> seen;
   for (const auto& run : items_of(data.comparison, "runs")) {
-    count = std::max(count, integer_at(run, {"replication"}).value_or(0) + 1);
+    seen.insert(integer_at(run, {"replication"}).value_or(0));
   }
-  return count;
+  return static_cast<std::int64_t>(seen.size());
 }
 
 TimeUnit time_unit(Duration longest) {
@@ -132,7 +133,7 @@ std::optional<Chart> ecdf_chart(const ReportData& data, std::string id, std::str
   bool thinned = false;
   for (const auto& one : distributions) {
     if (one.values.count() == 0) continue;
-    rows.rows.push_back({one.policy, logarithmic ? low : 0.0, 0.0});
+    rows.rows.push_back({one.policy, low, 0.0});
     double drawn = 0;
     std::int64_t below = 0;
     for (const auto& [value, times] : one.values.counts()) {
@@ -193,7 +194,7 @@ std::string without_run(const ReportData& data) {
 
 std::string of_first_replication(const ReportData& data) {
   const auto count = replications_of(data);
-  return count < 2 ? "" : fmt::format(" Replication 0 of {}.", count);
+  return count < 2 ? "" : fmt::format(" The first of {} replications.", count);
 }
 
 }  // namespace bethany

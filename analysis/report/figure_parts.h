@@ -86,7 +86,7 @@ std::string sentences_of(const std::vector<std::string>& parts);
 // Ends of captions, each with a space before it, or "".
 /// "Without a run: a and b."
 std::string without_run(const ReportData& data);
-/// "Replication 0 of 20."
+/// "The first of 20 replications."
 std::string of_first_replication(const ReportData& data);
 /// "Thin and dashed: ideal, an upper bound."
 std::string bounds_are_dashed(const ReportData& data);

@@ -7,8 +7,7 @@
 #include <set>
 #include <utility>
 
-#include "analysis/answers.h"
-#include "analysis/metric.h"
+#include "analysis/compare_answer.h"
 #include "analysis/report/json_values.h"
 #include "analysis/report/run_series.h"
 #include "analysis/table.h"
@@ -65,71 +64,28 @@ void check_run(const JsonNode& run) {
   }
 }
 
-/// The entry of `policies` of a policy with one run: its metrics, recomputed from its record.
-JsonNode policy_entry(const JsonNode& run, const KeptRun* kept) {
-  JsonNode entry;
-  entry.member("policy") = *run.find("policy");
-  entry.member("bound") = JsonNode::of(kept != nullptr && kept->is_bound);
-  entry.member("feasible") = *run.find("feasible");
-  entry.member("reason") = run.find("reason") == nullptr ? JsonNode{} : *run.find("reason");
-  entry.member("replications") = JsonNode::of(std::int64_t{1});
-  JsonNode& values = entry.member("metrics");
-  for (const auto& name : metrics().names()) values.member(name);
-  if (kept == nullptr) return entry;
+/// What `compare` says of a policy alone: the same metrics, recomputed from its record.
+JsonNode comparison_of_one(const JsonNode& run, const KeptRun& kept) {
   SummaryFold fold;
-  read_kept(*kept, fold);
-  RunSummary summary = fold.summary();
+  read_kept(kept, fold);
+  RunResult result{fold.summary(), {}};
+  RunSummary& summary = result.summary;
   if (summary.digest != text_at(run, {"digest"})) {
     fail_at(run, fmt::format("digest {}, but {} has {}", one_line(text_at(run, {"digest"})),
-                             kept->events_file, summary.digest));
+                             kept.events_file, summary.digest));
   }
-  const Int128 paid = summary.ledger.total -
-                      summary.ledger.unavailable[static_cast<std::size_t>(Unavailable::absent)];
+  summary.policy = kept.policy;
+  summary.is_bound = kept.is_bound;
+  const auto absent = static_cast<std::size_t>(Unavailable::absent);
+  const Int128 paid = summary.ledger.total - summary.ledger.unavailable[absent];
   const auto cost = number_at(run, {"cost_usd"});
   if (cost && paid > 0) summary.usd_per_node_hour = *cost / (to_seconds(paid) / 3600);
-  for (const auto& name : metrics().names()) {
-    const auto value = metric_value(name, summary);
-    if (!value) continue;
-    JsonNode& node = values.member(name);
-    node.member("mean") = JsonNode::of(*value);
-    for (const auto* key : {"low", "high", "p10", "p50", "p90"}) node.member(key);
-  }
-  return entry;
+  return compare_answer({.runs = {{result}}, .drawn = "", .scope = ""}, {});
 }
 
-/// Adds what a comparison of one trace has beside its runs.
-void complete(JsonNode& comparison, const std::vector<KeptRun>& kept) {
-  std::vector<JsonNode> policies;
-  std::vector<std::pair<double, std::string>> ranked;
-  for (const auto& run : comparison.find("runs")->items) {
-    const auto policy = text_at(run, {"policy"});
-    const KeptRun* found = nullptr;
-    for (const auto& one : kept) {
-      if (one.policy == policy) found = &one;
-    }
-    policies.push_back(policy_entry(run, found));
-    if (found == nullptr || found->is_bound) continue;
-    ranked.emplace_back(number_at(run, {"goodput_tokens_per_s"}).value_or(0), policy);
-  }
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
-  std::vector<JsonNode> names;
-  for (const auto& [goodput, name] : ranked) names.push_back(JsonNode::of(name));
-  comparison.member("policies") = JsonNode::array_of(std::move(policies));
-  comparison.member("ranking").member("mean") = JsonNode::array_of(names);
-  comparison.member("ranking").member("p10") = JsonNode::array_of(std::move(names));
-  comparison.member("notes") = JsonNode::array_of({});
-}
-
-/// The directory that `compare -o` made for the policy at that place of the order.
-fs::path kept_directory(const fs::path& top, std::size_t place) {
-  const std::string start = fmt::format("{:02}-", place);
-  for (const auto& entry : fs::directory_iterator(top)) {
-    if (entry.is_directory() && entry.path().filename().string().starts_with(start)) {
-      return entry.path();
-    }
-  }
-  throw InputError(fmt::format("{}: there is no directory {}*", top.string(), start));
+/// The replication whose records are kept. Requires: a run that was checked.
+std::int64_t first_replication(const JsonNode& comparison) {
+  return integer_at(comparison.find("runs")->items.front(), {"replication"}).value_or(0);
 }
 
 KeptRun kept_run(const fs::path& directory, const JsonNode& run) {
@@ -160,27 +116,25 @@ void read_comparison(const fs::path& top, ReportData& data) {
   if (required(data.comparison, "runs", Kind::array).items.empty()) fail_at(runs, "no run");
   for (auto& run : runs.items) {
     check_run(run);
-    auto& replication = run.member("replication");
-    if (replication.kind == Kind::null) replication = JsonNode::of(std::int64_t{0});
     const auto policy = text_at(run, {"policy"});
-    if (!seen.emplace(policy, required(run, "replication", Kind::integer).integer).second) {
+    const auto replication = required(run, "replication", Kind::integer).integer;
+    if (!seen.emplace(policy, replication).second) {
       fail_at(run, fmt::format("policy '{}' stands twice", one_line(policy)));
     }
-    if (replication.integer != 0) continue;
+    if (replication != first_replication(data.comparison)) continue;
     if (flag_at(run, {"feasible"})) {
-      data.kept.push_back(kept_run(kept_directory(top, place), run));
-      data.kept.back().is_bound = looks_like_bound(data.scenario, policy);
+      data.kept.push_back(kept_run(top / kept_directory(place, policy), run));
     }
     ++place;
   }
   required(data.comparison, "comparison", Kind::array);
-  if (data.comparison.find("policies") == nullptr) complete(data.comparison, data.kept);
   std::set<std::string> names;
+  const auto first = first_replication(data.comparison);
   for (const auto& entry : required(data.comparison, "policies", Kind::array).items) {
     const auto& name = required(entry, "policy", Kind::string).text;
     const bool bound = required(entry, "bound", Kind::boolean).boolean;
     required(entry, "metrics", Kind::object);
-    if (!names.insert(name).second || seen.count({name, 0}) == 0) {
+    if (!names.insert(name).second || seen.count({name, first}) == 0) {
       fail_at(entry, fmt::format("policy '{}' stands twice or has no run", one_line(name)));
     }
     for (auto& kept : data.kept) {
@@ -198,16 +152,17 @@ void read_comparison(const fs::path& top, ReportData& data) {
 void read_all_series(ReportData& data) {
   constexpr std::size_t kMostBins = 2000;
   const auto& runs = data.comparison.find("runs")->items;
+  const auto first = first_replication(data.comparison);
   double longest = 0;
   for (const auto& run : runs) {
-    if (integer_at(run, {"replication"}) != 0) continue;
+    if (integer_at(run, {"replication"}) != first) continue;
     longest = std::max(longest, number_at(run, {"horizon_s"}).value_or(0));
   }
   const TimeBins bins = time_bins(Duration(static_cast<std::int64_t>(longest * 1e9)), kMostBins);
   for (auto& kept : data.kept) {
     auto series = read_series(kept, bins);
     const auto run = std::find_if(runs.begin(), runs.end(), [&](const JsonNode& node) {
-      return text_at(node, {"policy"}) == kept.policy && integer_at(node, {"replication"}) == 0;
+      return text_at(node, {"policy"}) == kept.policy && integer_at(node, {"replication"}) == first;
     });
     const auto differs = [&](const char* key, double value) {
       if (number_at(*run, {key}) == value) return;
@@ -223,16 +178,14 @@ void read_all_series(ReportData& data) {
 void read_replay(const fs::path& top, ReportData& data) {
   JsonNode run = read_json(top / "summary.json");
   check_run(run);
-  data.kept.push_back(kept_run(top, run));
-  data.kept.back().is_bound = looks_like_bound(data.scenario, data.kept.back().policy);
-  data.comparison.member("schema") = JsonNode::of(kCompareSchema);
+  KeptRun kept = kept_run(top, run);
+  kept.is_bound = looks_like_bound(data.scenario, kept.policy);
+  data.comparison = comparison_of_one(run, kept);
   data.comparison.member("version") = required(run, "version", Kind::string);
   data.comparison.member("command") =
-      JsonNode::of("bethany replay scenario.json --policy '" + data.kept.back().policy + "'");
-  run.member("replication") = JsonNode::of(std::int64_t{0});
+      JsonNode::of("bethany replay scenario.json --policy " + shell_word(kept.policy));
   data.comparison.member("runs") = JsonNode::array_of({std::move(run)});
-  data.comparison.member("comparison") = JsonNode::array_of({});
-  complete(data.comparison, data.kept);
+  data.kept.push_back(std::move(kept));
 }
 
 void read_sweep(const fs::path& top, ReportData& data) {
@@ -296,6 +249,16 @@ ReportData read_report_data(const std::string& directory) {
 
 bool looks_like_bound(const JsonNode& scenario, const std::string& policy) {
   return policy == "ideal" || text_at(scenario, {"policies", policy, "preset"}) == "ideal";
+}
+
+std::string kept_directory(std::size_t place, const std::string& policy) {
+  std::string name = fmt::format("{:02}-", place);
+  for (const char c : policy) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '+' || c == '.' || c == '_';
+    name += plain ? c : '_';
+  }
+  return name;
 }
 
 RecordHeader read_kept(const KeptRun& run, RunSink& sink) {

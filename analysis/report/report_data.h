@@ -12,7 +12,7 @@ namespace bethany {
 
 struct RunSeries;
 
-/// A run whose record was kept: those of replication 0.
+/// A run whose record was kept: those of the first replication.
 struct KeptRun {
   std::string policy;
   bool is_bound = false;
@@ -30,10 +30,13 @@ struct ReportData {
   std::vector<JsonNode> sweep_runs;
 };
 
-/// Reads the directory, every record in it once. A comparison without `policies` (one trace) is
-/// completed from its runs. Throws InputError naming file and line when one is missing, has an
-/// unknown schema, or contradicts another.
+/// Reads the directory, every record in it once. Throws InputError naming file and line when one is
+/// missing, has an unknown schema, or contradicts another.
 ReportData read_report_data(const std::string& directory);
+
+/// Where `compare -o` keeps the run of the policy at that place of the order: what is no letter,
+/// digit, - + . _ becomes _.
+std::string kept_directory(std::size_t place, const std::string& policy);
 
 /// Whether a policy is an upper bound by its name or preset ("ideal"), where no result says so.
 bool looks_like_bound(const JsonNode& scenario, const std::string& policy);

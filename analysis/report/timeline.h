@@ -36,7 +36,7 @@ struct Timeline {
     std::int64_t before = 0;
     std::int64_t after = 0;
   };
-  static constexpr std::size_t kMostKept = 500;  // of each of these; the others are counted
+  static constexpr std::size_t kMostKept = 500;  // of each of the lists below; others are counted
 
   TimeBins bins;
   std::vector<std::int64_t> committed;  // samples by bin, kept or not

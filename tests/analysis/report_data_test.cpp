@@ -72,16 +72,19 @@ TEST_CASE("a comparison is read with its kept runs in the order of the policies"
 TEST_CASE("what a comparison says of its policies is kept as it stands") {
   ResultDirectory directory;
   directory.write_comparison({lazarus_run(), ds_run()});
-  directory.change("comparison.json", "\"schema\": \"bethany/compare/1\",",
-                   "\"schema\": \"bethany/compare/1\", \"policies\": ["
-                   "{\"policy\": \"lazarus\", \"bound\": false, \"metrics\": {}},"
-                   "{\"policy\": \"ds\", \"bound\": true, \"metrics\": {}}],");
+  directory.change("comparison.json", "\"bound\": false", "\"bound\": true");
   const ReportData data = read_report_data(directory.path());
-  CHECK(data.kept[1].is_bound);
-  CHECK(data.comparison.find("ranking") == nullptr);
-  directory.change("comparison.json", "\"policy\": \"ds\", \"bound\"",
-                   "\"policy\": \"dx\", \"bound\"");
-  CHECK(has(complaint(directory), "policy 'dx' stands twice or has no run"));
+  CHECK(data.kept[0].is_bound);
+  CHECK_FALSE(data.kept[1].is_bound);
+}
+
+TEST_CASE("a replication other than 0 may be the first") {
+  ResultDirectory directory;
+  directory.write_comparison({lazarus_run(), ds_run()});
+  for (int policy = 0; policy < 2; ++policy) {
+    directory.change("comparison.json", "\"replication\": 0", "\"replication\": 5");
+  }
+  CHECK(read_report_data(directory.path()).kept.size() == 2);
 }
 
 TEST_CASE("a directory that is none of ours is refused by name") {
@@ -101,7 +104,7 @@ TEST_CASE("a directory that is none of ours is refused by name") {
   }
   SECTION("missing directory of a run") {
     std::filesystem::remove_all(directory.file("01-ds"));
-    CHECK(has(complaint(directory), "there is no directory 01-*"));
+    CHECK(has(complaint(directory), "01-ds/summary.json"));
   }
   SECTION("the summary of another run") {
     directory.write("01-ds/summary.json", read_text(directory.file("00-lazarus/summary.json")));
@@ -109,7 +112,8 @@ TEST_CASE("a directory that is none of ours is refused by name") {
   }
   SECTION("the record of another run") {
     directory.write("01-ds/events.jsonl", read_text(directory.file("00-lazarus/events.jsonl")));
-    CHECK(has(complaint(directory), "digest "));
+    CHECK(has(complaint(directory), "comparison.json"));
+    CHECK(has(complaint(directory), "01-ds/events.jsonl has 199"));
   }
   SECTION("missing key") {
     directory.change("comparison.json", "\"feasible\": true", "\"feasable\": true");
@@ -119,10 +123,26 @@ TEST_CASE("a directory that is none of ours is refused by name") {
     directory.change("comparison.json", "\"policy\": \"ds\"", "\"policy\": \"lazarus\"");
     CHECK(has(complaint(directory), "policy 'lazarus' stands twice"));
   }
+  SECTION("a policy of no run") {
+    directory.change("comparison.json", "\"policy\": \"ds\",\n      \"bound\"",
+                     "\"policy\": \"dx\",\n      \"bound\"");
+    CHECK(has(complaint(directory), "policy 'dx' stands twice or has no run"));
+  }
+  SECTION("no policies") {
+    directory.change("comparison.json", "\"policies\"", "\"policy\"");
+    CHECK(has(complaint(directory), "missing key 'policies'"));
+  }
   SECTION("no scenario") {
     std::filesystem::remove(directory.file("scenario.json"));
     CHECK(has(complaint(directory), "scenario.json"));
   }
+}
+
+TEST_CASE("the record of another run is refused for a replay too") {
+  ResultDirectory directory;
+  directory.write_replay(lazarus_run());
+  directory.change("summary.json", "\"digest\": \"", "\"digest\": \"x");
+  CHECK(has(complaint(directory), "summary.json:1: digest x"));
 }
 
 TEST_CASE("a sweep is read with its manifest; a torn last line is none of its runs") {

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "analysis/answers.h"
+#include "analysis/compare_answer.h"
+#include "analysis/report/report_data.h"
 #include "sim/model/run_record_file.h"
 #include "tests/analysis/streams.h"
 #include "tests/support/process.h"
@@ -58,14 +59,13 @@ class ResultDirectory {
   void write_comparison(const std::vector<Stream>& runs) const {
     write("scenario.json", "{}\n");
     std::vector<RunResult> results;
-    std::vector<RunSummary> summaries;
     for (const auto& events : runs) {
       results.push_back(result_of(events));
-      summaries.push_back(results.back().summary);
-      const auto place = "0" + std::to_string(results.size() - 1);
-      write_run(events, place + "-" + summaries.back().policy + "/");
+      results.back().summary.is_bound = results.back().summary.policy == "ideal";
+      write_run(events, kept_directory(results.size() - 1, results.back().summary.policy) + "/");
     }
-    const auto answer = compare_answer(results, compare_on_one_trace(summaries));
+    const Replications one{.runs = {results}, .drawn = "", .scope = ""};
+    const auto answer = compare_answer(one, compare_on_replications(one));
     write("comparison.json", to_text(answer) + "\n");
   }
 

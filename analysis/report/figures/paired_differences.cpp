@@ -43,6 +43,7 @@ std::optional<Chart> make(const ReportData& data) {
     baseline = text_at(row, {"baseline"});
     const auto base = goodput_of(data, baseline);
     const auto own = goodput_of(data, policy);
+    if (own.empty()) continue;
     std::int64_t above = 0;
     std::int64_t paired = 0;
     for (const auto& [replication, goodput] : own) {
@@ -75,6 +76,7 @@ std::optional<Chart> make(const ReportData& data) {
         " Left out: {} pairs in which one policy has no run or the baseline commits nothing.",
         grouped(unpaired));
   }
+  chart.caption += without_run(data);
   chart.alternative = sentences_of(sentences);
   const ChartData one{{{"goodput_ratio", "equal"}}, {{1.0}}};
   chart.data = {std::move(pairs), std::move(means), one};

@@ -1,10 +1,18 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "analysis/number_text.h"
 #include "analysis/report/figure_parts.h"
 
 namespace bethany {
 namespace {
+
+std::string in_words(std::string_view name) {
+  std::string words(name);
+  std::replace(words.begin(), words.end(), '_', ' ');
+  return words;
+}
 
 std::optional<Chart> make(const ReportData& data) {
   Chart chart;
@@ -26,7 +34,7 @@ std::optional<Chart> make(const ReportData& data) {
       const auto& recovered = kept.series->disruptions.by_outcome[outcome];
       const auto count = recovered.time_ns.count();
       if (count == 0) continue;
-      const std::string name(name_of(static_cast<Recovery>(outcome)));
+      const std::string name = in_words(name_of(static_cast<Recovery>(outcome)));
       const std::string label = fmt::format("{}: {} ({})", kept.policy, name, grouped(count));
       const auto add = [&](std::string stage, Duration sum) {
         if (sum == Duration(0)) return;
@@ -35,18 +43,18 @@ std::optional<Chart> make(const ReportData& data) {
                              static_cast<double>(count)});
       };
       for (std::size_t stage = 0; stage < kStageCount; ++stage) {
-        add(std::string(name_of(static_cast<Stage>(stage))), recovered.stages[stage]);
+        add(in_words(name_of(static_cast<Stage>(stage))), recovered.stages[stage]);
       }
       add("waiting for nodes", recovered.waiting);
       sentences.push_back(
-          fmt::format("{} takes {} s by {} on average ({})", kept.policy,
+          fmt::format("{} takes {} s on average by {} ({})", kept.policy,
                       rounded(to_seconds(recovered.time_ns.sum()) / static_cast<double>(count)),
                       name, grouped(count)));
     }
   }
   if (rows.rows.empty()) return std::nullopt;
   for (std::size_t stage = 0; stage < kStageCount; ++stage) {
-    chart.colour_order.emplace_back(name_of(static_cast<Stage>(stage)));
+    chart.colour_order.push_back(in_words(name_of(static_cast<Stage>(stage))));
   }
   chart.colour_order.emplace_back("waiting for nodes");
   chart.caption =

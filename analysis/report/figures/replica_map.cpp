@@ -8,6 +8,7 @@
 #include "analysis/report/figure_parts.h"
 #include "analysis/table.h"
 #include "sim/base/quantities.h"
+#include "sim/base/text.h"
 
 namespace bethany {
 namespace {
@@ -95,8 +96,12 @@ class MapMaker {
   int layer() const { return layer_; }
   bool joined() const { return rows_.joined() || columns_.joined(); }
   std::string joined_text() const {
-    return fmt::format(" Cells sum over {} experts and {} nodes: the map has {} experts on {}.",
-                       rows_.each, columns_.each, experts_.size(), machines_.size());
+    std::vector<std::string> parts;
+    if (rows_.joined()) parts.push_back(fmt::format("{} of {} experts", rows_.each, rows_.items));
+    if (columns_.joined()) {
+      parts.push_back(fmt::format("{} of {} nodes", columns_.each, columns_.items));
+    }
+    return " A cell sums over " + list_in_words(parts) + ".";
   }
 
  private:
