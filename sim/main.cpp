@@ -27,7 +27,7 @@ int fail(int code, const char* message) {
 /// CLI11 says of an unknown command only that one is required: name it, and the nearest. Throws
 /// CLI::ValidationError.
 void check_command(const CLI::App& parent, int argc, char** argv, int place) {
-  static const std::vector<std::string> kLater = {"sweep", "merge", "plan", "schema", "fetch"};
+  static const std::vector<std::string> kLater = {"sweep", "merge", "schema", "fetch"};
   if (place >= argc || argv[place][0] == '-') return;
   const std::string typed = argv[place];
   std::vector<std::string> names;
@@ -57,8 +57,8 @@ constexpr Command kCommands[] = {
     {"trace", bethany::add_trace},         {"check", bethany::add_check},
     {"model", bethany::add_model},         {"list", bethany::add_list},
     {"profile", bethany::add_profile},     {"calibrate", bethany::add_calibrate},
-    {"reproduce", bethany::add_reproduce}, {"routing", bethany::add_routing},
-    {"report", bethany::add_report},
+    {"reproduce", bethany::add_reproduce}, {"plan", bethany::add_plan},
+    {"routing", bethany::add_routing},     {"report", bethany::add_report},
 };
 
 /// Adds the command that is typed, or all when that is none of them: building the options of all

@@ -70,6 +70,17 @@ void print_table(const Table& table, const std::string& format) {
   print_text(render(table, table_format(format), wants_colour()));
 }
 
+std::vector<std::string> split_names(const std::string& list) {
+  std::vector<std::string> names;
+  std::size_t from = 0;
+  while (from <= list.size() && !list.empty()) {
+    const std::size_t to = std::min(list.find(',', from), list.size());
+    names.push_back(list.substr(from, to - from));
+    from = to + 1;
+  }
+  return names;
+}
+
 void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
 
 void refuse_option(const std::string& option, const std::string& why) {

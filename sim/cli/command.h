@@ -55,6 +55,9 @@ TableFormat table_format(const std::string& format);
 bool wants_colour();
 /// The exit code of an acceptance bound that was missed.
 constexpr int kBoundMissed = 5;
+/// The names of a comma-separated list; of an empty text none.
+std::vector<std::string> split_names(const std::string& list);
+
 /// One line on stderr.
 void say(const std::string& line);
 
@@ -75,6 +78,7 @@ void add_profile(CLI::App& program, CommandContext& context);
 void add_model(CLI::App& program, CommandContext& context);
 void add_calibrate(CLI::App& program, CommandContext& context);
 void add_reproduce(CLI::App& program, CommandContext& context);
+void add_plan(CLI::App& program, CommandContext& context);
 void add_report(CLI::App& program, CommandContext& context);
 
 }  // namespace bethany

@@ -30,17 +30,6 @@ struct Options {
   OutputOptions output;
 };
 
-std::vector<std::string> split_names(const std::string& list) {
-  std::vector<std::string> names;
-  std::size_t from = 0;
-  while (from <= list.size() && !list.empty()) {
-    const std::size_t to = std::min(list.find(',', from), list.size());
-    names.push_back(list.substr(from, to - from));
-    from = to + 1;
-  }
-  return names;
-}
-
 /// "2%" or "0.02". Throws CLI::ValidationError.
 std::optional<double> share_of(const std::string& text) {
   if (text.empty()) return {};

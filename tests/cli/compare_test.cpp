@@ -61,5 +61,22 @@ TEST_CASE("a kept comparison says how to make it again, and does") {
   CHECK(std::filesystem::exists(kept + "/00-lazarus/events.jsonl"));
 }
 
+TEST_CASE("plan keeps its answer, table and figure, and refuses what it cannot answer") {
+  const Files files;
+  const auto kept = files.directory.path() + "/plan";
+  const auto answered = bethany_command({"plan", "f", files.scenario, "--policy", "lazarus",
+                                         "--replications", "2", "-o", kept, "--format", "json"});
+  CHECK(answered.exit_code == 0);
+  CHECK(contains(answered.out, R"("schema": "bethany/plan/1")"));
+  CHECK(answered.out == read_text(kept + "/answer.json"));
+  CHECK(contains(read_text(kept + "/figure.svg"), "<svg"));
+  CHECK(contains(read_text(kept + "/figure.vl.json"), "vega-lite"));
+  CHECK(contains(read_text(kept + "/answer.csv"), "tokens/s"));
+  check_refused(bethany_command({"plan", "spares", files.scenario}), 3, "only a generator");
+  check_refused(bethany_command({"plan", "breakeven", files.scenario, "cost.setp", "--policies",
+                                 "lazarus,ds", "--range", "1s..9s"}),
+                3, "did you mean 'step'");
+}
+
 }  // namespace
 }  // namespace bethany::test
