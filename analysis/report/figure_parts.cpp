@@ -101,7 +101,7 @@ void add_by_policy(const ReportData& data, const ChartData& rows,
 
 TimeColumns time_columns(const TimeBins& bins) {
   TimeColumns columns;
-  for (const std::size_t joined : {1, 2, 4, 5, 8, 10, 20}) {
+  for (const std::size_t joined : {1U, 2U, 4U, 5U, 8U, 10U, 20U}) {
     columns.bins = joined;
     columns.count = (bins.count + joined - 1) / joined;
     if (columns.count <= kMostColumns) break;

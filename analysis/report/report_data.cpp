@@ -158,7 +158,8 @@ void read_all_series(ReportData& data) {
     if (integer_at(run, {"replication"}) != first) continue;
     longest = std::max(longest, number_at(run, {"horizon_s"}).value_or(0));
   }
-  const TimeBins bins = time_bins(Duration(static_cast<std::int64_t>(longest * 1e9)), kMostBins);
+  const Duration horizon(static_cast<std::int64_t>(longest * 1e9));
+  const TimeBins bins = time_bins(std::min(horizon, kLongest), kMostBins);
   for (auto& kept : data.kept) {
     auto series = read_series(kept, bins);
     const auto run = std::find_if(runs.begin(), runs.end(), [&](const JsonNode& node) {
