@@ -11,6 +11,7 @@
 #include "analysis/report/json_values.h"
 #include "analysis/report/run_series.h"
 #include "analysis/table.h"
+#include "sim/base/check.h"
 #include "sim/base/error.h"
 #include "sim/base/files.h"
 #include "sim/base/text.h"
@@ -41,6 +42,7 @@ void check_run(const JsonNode& run) {
   if (run.kind != Kind::object) fail_at(run, "a run is an object");
   check_schema(run, kReplaySchema);
   if (required(run, "policy", Kind::string).text.empty()) fail_at(run, "a policy without a name");
+  required(run, "replication", Kind::integer);
   if (!required(run, "feasible", Kind::boolean).boolean) return;
   const auto horizon = number_at(run, {"horizon_s"});
   required(run, "horizon_s", Kind::real);
@@ -165,6 +167,7 @@ void read_all_series(ReportData& data) {
     const auto run = std::find_if(runs.begin(), runs.end(), [&](const JsonNode& node) {
       return text_at(node, {"policy"}) == kept.policy && integer_at(node, {"replication"}) == first;
     });
+    BETHANY_CHECK(run != runs.end(), "a record of '{}' without its run", kept.policy);
     const auto differs = [&](const char* key, double value) {
       if (number_at(*run, {key}) == value) return;
       fail_at(*run, fmt::format("/{}: {} has {}", key, kept.events_file, value));

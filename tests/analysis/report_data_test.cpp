@@ -119,6 +119,10 @@ TEST_CASE("a directory that is none of ours is refused by name") {
     directory.change("comparison.json", "\"feasible\": true", "\"feasable\": true");
     CHECK(has(complaint(directory), "missing key 'feasible'"));
   }
+  SECTION("a run without replication") {
+    directory.change("comparison.json", "\"replication\": 0", "\"replicate\": 0");
+    CHECK(has(complaint(directory), "missing key 'replication'"));
+  }
   SECTION("a policy twice") {
     directory.change("comparison.json", "\"policy\": \"ds\"", "\"policy\": \"lazarus\"");
     CHECK(has(complaint(directory), "policy 'lazarus' stands twice"));
