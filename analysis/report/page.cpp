@@ -260,8 +260,8 @@ class Page {
     out_ += "<section id=\"figures\">\n<h2>Figures</h2>\n";
     if (draws_) {
       out_ +=
-          "<p class=\"note screen\">Point at a mark for its values. Along a time axis, drag to move "
-          "and hold Shift with the wheel to zoom.</p>\n";
+          "<p class=\"note screen\">Point at a mark for its values. Along a time axis, drag to "
+          "move and hold Shift with the wheel to zoom.</p>\n";
     }
     for (const auto& chart : charts_) {
       out_ += fmt::format(
