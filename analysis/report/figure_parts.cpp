@@ -172,6 +172,13 @@ std::string sentences_of(const std::vector<std::string>& parts) {
   return text.empty() ? text : text + ".";
 }
 
+std::string of_unfinished_sweep(const ReportData& data) {
+  const auto all = integer_at(data.manifest, {"runs"});
+  const auto here = static_cast<std::int64_t>(data.sweep_runs.size());
+  if (!all || here >= *all) return "";
+  return fmt::format(" Of a sweep of {} runs {} are there.", grouped(*all), grouped(here));
+}
+
 std::string bounds_are_dashed(const ReportData& data) {
   std::vector<std::string> names;
   for (const auto& name : policy_names(data)) {

@@ -23,7 +23,7 @@ using Kind = JsonNode::Kind;
 
 constexpr char kReplaySchema[] = "bethany/replay/1";
 constexpr char kCompareSchema[] = "bethany/compare/1";
-constexpr char kSweepSchema[] = "bethany/sweep/1";
+constexpr char kSweepSchema[] = "bethany/sweep-manifest/1";
 
 JsonNode read_json(const fs::path& file) {
   return parse_json(read_input(file.string()), file.string());
@@ -188,6 +188,13 @@ void read_replay(const fs::path& top, ReportData& data) {
   data.kept.push_back(std::move(kept));
 }
 
+/// A sweep may have a million runs.
+void keep_numbers(JsonNode& result) {
+  result.members.remove_if([](const JsonMember& member) {
+    return member.value.kind == Kind::object || member.value.kind == Kind::string;
+  });
+}
+
 void read_sweep(const fs::path& top, ReportData& data) {
   data.manifest = read_json(top / "manifest.json");
   check_schema(data.manifest, kSweepSchema);
@@ -197,6 +204,7 @@ void read_sweep(const fs::path& top, ReportData& data) {
   const std::vector<std::string> known = {"ok", "infeasible", "invalid", "failed"};
   std::set<std::string> ids;
   std::size_t from = 0;
+  bool any_result = false;
   // A sweep under way may end in a torn line, which is none of its results.
   for (int line = 1; text.find('\n', from) != std::string::npos; ++line) {
     const std::size_t end = text.find('\n', from);
@@ -212,8 +220,18 @@ void read_sweep(const fs::path& top, ReportData& data) {
     if (std::find(known.begin(), known.end(), status) == known.end()) {
       fail_at(run, unknown_name("status", one_line(status), known));
     }
-    if (status == "ok") check_run(required(run, "result", Kind::object));
+    if (status == "ok") {
+      check_run(required(run, "result", Kind::object));
+      if (any_result) keep_numbers(run.member("result"));
+      any_result = true;
+    }
     data.sweep_runs.push_back(std::move(run));
+  }
+  const auto all = required(data.manifest, "runs", Kind::integer).integer;
+  const bool part = value_at(data.manifest, {"shard"}) != nullptr;
+  if (!part && static_cast<std::int64_t>(data.sweep_runs.size()) > all) {
+    fail_at(*data.manifest.find("runs"),
+            fmt::format("/runs: {}, but {} has {}", all, file, data.sweep_runs.size()));
   }
 }
 
