@@ -10,6 +10,7 @@
 #include "analysis/report/chart_svg.h"
 #include "analysis/report/clean_text.h"
 #include "analysis/report/figure_parts.h"
+#include "analysis/report/provenance.h"
 #include "analysis/report/report_table.h"
 #include "analysis/report/verdict.h"
 #include "analysis/report/web_files.h"

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "analysis/report/clean_text.h"
+#include "analysis/report/provenance.h"
 #include "analysis/report/report_table.h"
 #include "analysis/report/verdict.h"
 #include "analysis/report/web_files.h"
@@ -246,8 +247,10 @@ TEST_CASE("a policy without a run is a row with its reason") {
 TEST_CASE("a sweep has its points, and says that the best is the best of many") {
   ReportData data;
   data.scenario = parse_json(R"({"model": "gpt-s", "cluster": {"nodes": 4}})", "s");
-  data.manifest =
-      parse_json(R"({"schema": "bethany/sweep/1", "command": "bethany sweep s.json"})", "m");
+  data.manifest = parse_json(R"({"axes": [{"kind": "grid", "key": "cluster.slots_per_gpu",
+      "values": [1, 6]}, {"kind": "random", "key": "seed", "from": "1..9", "samples": 4}],
+      "policies": ["lazarus", "ds"], "replications": 2})",
+                             "m");
   const auto add = [&](const std::string& policy, std::int64_t slots, const std::string& status) {
     JsonNode run;
     run.member("run_id") = JsonNode::of(policy);
@@ -275,4 +278,11 @@ TEST_CASE("a sweep has its points, and says that the best is the best of many") 
   CHECK(has(verdict.text, "policy = lazarus and cluster.slots_per_gpu = 6: 199 tokens/s"));
   check_inert(report_page(data, {}));
   CHECK(has(report_markdown(data), "| lazarus |"));
+  CHECK(command_of(data) ==
+        "bethany sweep scenario.json --grid cluster.slots_per_gpu=1,6 --random seed=1..9 "
+        "--samples 4 --policies lazarus,ds --replications 2");
+  const auto card = scenario_card(data);
+  CHECK(std::count(card.begin(), card.end(),
+                   std::pair<std::string, std::string>("Varied", "cluster.slots_per_gpu=1,6")) ==
+        1);
 }
