@@ -17,12 +17,6 @@ namespace {
 constexpr std::size_t kMostColumns = 150;
 constexpr double kThinned = 0.005;  // least rise of a distribution that is drawn
 
-const std::vector<JsonNode>& items_of(const JsonNode& object, const char* key) {
-  static const std::vector<JsonNode> none;
-  const auto* node = object.find(key);
-  return node == nullptr ? none : node->items;
-}
-
 void add_new(std::vector<std::string>& names, const std::string& name) {
   if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
