@@ -42,7 +42,6 @@ void check_run(const JsonNode& run) {
   if (run.kind != Kind::object) fail_at(run, "a run is an object");
   check_schema(run, kReplaySchema);
   if (required(run, "policy", Kind::string).text.empty()) fail_at(run, "a policy without a name");
-  required(run, "replication", Kind::integer);
   if (!required(run, "feasible", Kind::boolean).boolean) return;
   const auto horizon = number_at(run, {"horizon_s"});
   required(run, "horizon_s", Kind::real);
@@ -182,6 +181,7 @@ void read_all_series(ReportData& data) {
 void read_replay(const fs::path& top, ReportData& data) {
   JsonNode run = read_json(top / "summary.json");
   check_run(run);
+  required(run, "replication", Kind::integer);
   KeptRun kept = kept_run(top, run);
   kept.is_bound = looks_like_bound(data.scenario, kept.policy);
   data.comparison = comparison_of_one(run, kept);

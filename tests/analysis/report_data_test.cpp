@@ -145,6 +145,9 @@ TEST_CASE("a directory that is none of ours is refused by name") {
 TEST_CASE("the record of another run is refused for a replay too") {
   ResultDirectory directory;
   directory.write_replay(lazarus_run());
+  directory.change("summary.json", "\"replication\"", "\"replicate\"");
+  CHECK(has(complaint(directory), "summary.json:1: missing key 'replication'"));
+  directory.change("summary.json", "\"replicate\"", "\"replication\"");
   directory.change("summary.json", "\"digest\": \"", "\"digest\": \"x");
   CHECK(has(complaint(directory), "summary.json:1: digest x"));
 }
