@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or Ubuntu machine lacks: `./setup.sh` for the program, `./setup.sh test`
-# for the tests too. Works as root or with sudo; does nothing when everything is there.
+# for the tests too, `./setup.sh --all` also for figures of reports that can be zoomed (npm) and their
+# test (chromium). Works as root or with sudo; does nothing when everything is there.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libcli11-dev libfmt-dev nlohmann-json3-dev libsimdjson-dev
   libboost-dev libboost-math-dev liblemon-dev librandom123-dev libxxhash-dev libzstd-dev zlib1g-dev
   nettle-dev)
-if [ "${1:-}" = test ]; then
+if [ "${1:-}" = test ] || [ "${1:-}" = --all ]; then
   packages+=(catch2 librapidcheck-dev clang scram git)
+fi
+if [ "${1:-}" = --all ]; then
+  # Debian's npm brings hundreds of packages and excludes that of others: not where there is one.
+  command -v npm >/dev/null || packages+=(nodejs npm)
+  command -v chromium >/dev/null || packages+=(chromium)
 fi
 
 missing=()

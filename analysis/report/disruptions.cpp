@@ -77,7 +77,7 @@ void DisruptionFold::take_fact(const StageEnded& fact) {
 
 void DisruptionFold::take_fact(const DisruptionBegan& fact) {
   end_disruption();
-  lost_.emplace();
+  lost_ = Lost{};
   if (in_flight_ && in_flight_->to == fact.time) {
     lost_->node_ns = Int128{in_flight_->nodes} * (in_flight_->to - in_flight_->from).count();
     in_flight_.reset();

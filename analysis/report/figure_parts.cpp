@@ -17,12 +17,6 @@ namespace {
 constexpr std::size_t kMostColumns = 150;
 constexpr double kThinned = 0.005;  // least rise of a distribution that is drawn
 
-const std::vector<JsonNode>& items_of(const JsonNode& object, const char* key) {
-  static const std::vector<JsonNode> none;
-  const auto* node = object.find(key);
-  return node == nullptr ? none : node->items;
-}
-
 void add_new(std::vector<std::string>& names, const std::string& name) {
   if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
@@ -101,7 +95,7 @@ void add_by_policy(const ReportData& data, const ChartData& rows,
 
 TimeColumns time_columns(const TimeBins& bins) {
   TimeColumns columns;
-  for (const std::size_t joined : {1, 2, 4, 5, 8, 10, 20}) {
+  for (const std::size_t joined : {1U, 2U, 4U, 5U, 8U, 10U, 20U}) {
     columns.bins = joined;
     columns.count = (bins.count + joined - 1) / joined;
     if (columns.count <= kMostColumns) break;
@@ -170,6 +164,13 @@ std::string sentences_of(const std::vector<std::string>& parts) {
   std::string text;
   for (std::size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : "; ") + parts[i];
   return text.empty() ? text : text + ".";
+}
+
+std::string of_unfinished_sweep(const ReportData& data) {
+  const auto all = integer_at(data.manifest, {"runs"});
+  const auto here = static_cast<std::int64_t>(data.sweep_runs.size());
+  if (!all || here >= *all) return "";
+  return fmt::format(" Of a sweep of {} runs {} are there.", grouped(*all), grouped(here));
 }
 
 std::string bounds_are_dashed(const ReportData& data) {

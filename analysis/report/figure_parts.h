@@ -88,6 +88,8 @@ std::string sentences_of(const std::vector<std::string>& parts);
 std::string without_run(const ReportData& data);
 /// "The first of 20 replications."
 std::string of_first_replication(const ReportData& data);
+/// "Of a sweep of 54 runs 20 are there."
+std::string of_unfinished_sweep(const ReportData& data);
 /// "Thin and dashed: ideal, an upper bound."
 std::string bounds_are_dashed(const ReportData& data);
 

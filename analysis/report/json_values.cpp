@@ -39,6 +39,12 @@ bool flag_at(const JsonNode& object, KeyPath keys) {
   return node != nullptr && node->kind == JsonNode::Kind::boolean && node->boolean;
 }
 
+const std::vector<JsonNode>& items_of(const JsonNode& object, std::string_view key) {
+  static const std::vector<JsonNode> none;
+  const auto* node = object.find(key);
+  return node == nullptr ? none : node->items;
+}
+
 void fail_at(const JsonNode& node, const std::string& message) {
   throw InputError(fmt::format("{}: {}", node.place(), message));
 }

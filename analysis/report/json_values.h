@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sim/base/json.h"
 
@@ -20,6 +21,8 @@ std::optional<std::int64_t> integer_at(const JsonNode& object, KeyPath keys);
 /// "" when it is not there.
 std::string text_at(const JsonNode& object, KeyPath keys);
 bool flag_at(const JsonNode& object, KeyPath keys);
+/// The items of an array; none when it is not there.
+const std::vector<JsonNode>& items_of(const JsonNode& object, std::string_view key);
 
 /// The member. Throws InputError naming the place when it is missing or of another kind; `real`
 /// takes integers too.

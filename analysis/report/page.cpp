@@ -10,6 +10,7 @@
 #include "analysis/report/chart_svg.h"
 #include "analysis/report/clean_text.h"
 #include "analysis/report/figure_parts.h"
+#include "analysis/report/provenance.h"
 #include "analysis/report/report_table.h"
 #include "analysis/report/verdict.h"
 #include "analysis/report/web_files.h"
@@ -260,8 +261,8 @@ class Page {
     out_ += "<section id=\"figures\">\n<h2>Figures</h2>\n";
     if (draws_) {
       out_ +=
-          "<p class=\"note screen\">Point at a mark for its values. Along a time axis, drag to move "
-          "and hold Shift with the wheel to zoom.</p>\n";
+          "<p class=\"note screen\">Point at a mark for its values. Along a time axis, drag to "
+          "move and hold Shift with the wheel to zoom.</p>\n";
     }
     for (const auto& chart : charts_) {
       out_ += fmt::format(

@@ -11,6 +11,7 @@
 #include "analysis/report/json_values.h"
 #include "analysis/report/run_series.h"
 #include "analysis/table.h"
+#include "sim/base/check.h"
 #include "sim/base/error.h"
 #include "sim/base/files.h"
 #include "sim/base/text.h"
@@ -23,7 +24,7 @@ using Kind = JsonNode::Kind;
 
 constexpr char kReplaySchema[] = "bethany/replay/1";
 constexpr char kCompareSchema[] = "bethany/compare/1";
-constexpr char kSweepSchema[] = "bethany/sweep/1";
+constexpr char kSweepSchema[] = "bethany/sweep-manifest/1";
 
 JsonNode read_json(const fs::path& file) {
   return parse_json(read_input(file.string()), file.string());
@@ -158,12 +159,14 @@ void read_all_series(ReportData& data) {
     if (integer_at(run, {"replication"}) != first) continue;
     longest = std::max(longest, number_at(run, {"horizon_s"}).value_or(0));
   }
-  const TimeBins bins = time_bins(Duration(static_cast<std::int64_t>(longest * 1e9)), kMostBins);
+  const Duration horizon(static_cast<std::int64_t>(longest * 1e9));
+  const TimeBins bins = time_bins(std::min(horizon, kLongest), kMostBins);
   for (auto& kept : data.kept) {
     auto series = read_series(kept, bins);
     const auto run = std::find_if(runs.begin(), runs.end(), [&](const JsonNode& node) {
       return text_at(node, {"policy"}) == kept.policy && integer_at(node, {"replication"}) == first;
     });
+    BETHANY_CHECK(run != runs.end(), "a record of '{}' without its run", kept.policy);
     const auto differs = [&](const char* key, double value) {
       if (number_at(*run, {key}) == value) return;
       fail_at(*run, fmt::format("/{}: {} has {}", key, kept.events_file, value));
@@ -178,6 +181,7 @@ void read_all_series(ReportData& data) {
 void read_replay(const fs::path& top, ReportData& data) {
   JsonNode run = read_json(top / "summary.json");
   check_run(run);
+  required(run, "replication", Kind::integer);
   KeptRun kept = kept_run(top, run);
   kept.is_bound = looks_like_bound(data.scenario, kept.policy);
   data.comparison = comparison_of_one(run, kept);
@@ -186,6 +190,13 @@ void read_replay(const fs::path& top, ReportData& data) {
       JsonNode::of("bethany replay scenario.json --policy " + shell_word(kept.policy));
   data.comparison.member("runs") = JsonNode::array_of({std::move(run)});
   data.kept.push_back(std::move(kept));
+}
+
+/// A sweep may have a million runs.
+void keep_numbers(JsonNode& result) {
+  result.members.remove_if([](const JsonMember& member) {
+    return member.value.kind == Kind::object || member.value.kind == Kind::string;
+  });
 }
 
 void read_sweep(const fs::path& top, ReportData& data) {
@@ -197,6 +208,7 @@ void read_sweep(const fs::path& top, ReportData& data) {
   const std::vector<std::string> known = {"ok", "infeasible", "invalid", "failed"};
   std::set<std::string> ids;
   std::size_t from = 0;
+  bool any_result = false;
   // A sweep under way may end in a torn line, which is none of its results.
   for (int line = 1; text.find('\n', from) != std::string::npos; ++line) {
     const std::size_t end = text.find('\n', from);
@@ -212,8 +224,18 @@ void read_sweep(const fs::path& top, ReportData& data) {
     if (std::find(known.begin(), known.end(), status) == known.end()) {
       fail_at(run, unknown_name("status", one_line(status), known));
     }
-    if (status == "ok") check_run(required(run, "result", Kind::object));
+    if (status == "ok") {
+      check_run(required(run, "result", Kind::object));
+      if (any_result) keep_numbers(run.member("result"));
+      any_result = true;
+    }
     data.sweep_runs.push_back(std::move(run));
+  }
+  const auto all = required(data.manifest, "runs", Kind::integer).integer;
+  const bool part = value_at(data.manifest, {"shard"}) != nullptr;
+  if (!part && static_cast<std::int64_t>(data.sweep_runs.size()) > all) {
+    fail_at(*data.manifest.find("runs"),
+            fmt::format("/runs: {}, but {} has {}", all, file, data.sweep_runs.size()));
   }
 }
 

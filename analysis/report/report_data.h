@@ -27,6 +27,7 @@ struct ReportData {
       comparison;  // the object of `compare`; a replay is a comparison of one. Null for a sweep
   std::vector<KeptRun> kept;  // in the order of the policies
   JsonNode manifest;          // of a sweep, else null
+  /// Results after the first one have their numbers at the top only, to save memory.
   std::vector<JsonNode> sweep_runs;
 };
 

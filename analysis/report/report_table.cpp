@@ -114,14 +114,14 @@ ReportTable::Cell metric_cell(const ReportData& data, const JsonNode& entry,
 }
 
 const JsonNode* comparison_of(const ReportData& data, const std::string& policy) {
-  for (const auto& comparison : data.comparison.find("comparison")->items) {
+  for (const auto& comparison : items_of(data.comparison, "comparison")) {
     if (text_at(comparison, {"policy"}) == policy) return &comparison;
   }
   return nullptr;
 }
 
 std::string baseline_of(const ReportData& data) {
-  const auto& comparisons = data.comparison.find("comparison")->items;
+  const auto& comparisons = items_of(data.comparison, "comparison");
   return comparisons.empty() ? "" : text_at(comparisons.front(), {"baseline"});
 }
 
@@ -140,7 +140,7 @@ ReportTable::Cell ratio_cell(const ReportData& data, const std::string& policy) 
 
 /// Whether any policy has a value: a column of dashes says nothing.
 bool any_value(const ReportData& data, const char* metric) {
-  const auto& policies = data.comparison.find("policies")->items;
+  const auto& policies = items_of(data.comparison, "policies");
   return std::any_of(policies.begin(), policies.end(), [&](const JsonNode& entry) {
     return number_at(entry, {"metrics", metric, "mean"}).has_value();
   });
@@ -190,7 +190,7 @@ ReportTable comparison_table(const ReportData& data) {
     metric_columns.push_back(column);
     table.columns.push_back({column.title, metric(column.metric).definition, true});
   }
-  for (const auto& entry : data.comparison.find("policies")->items) {
+  for (const auto& entry : items_of(data.comparison, "policies")) {
     const std::string policy = text_at(entry, {"policy"});
     ReportTable::Row& row = table.rows.emplace_back();
     row.is_bound = flag_at(entry, {"bound"});
@@ -303,7 +303,7 @@ ReportTable pairs_table(const ReportData& data) {
                    {"ratio of p10", "Of the goodput that nine traces of ten exceed.", true},
                    {"verdict", "", false},
                    {"method", "", false}};
-  for (const auto& pair : data.comparison.find("comparison")->items) {
+  for (const auto& pair : items_of(data.comparison, "comparison")) {
     const auto interval = [&](const auto& low, const auto& high) {
       return low && high ? fmt::format("{:.3f} to {:.3f}", *low, *high) : std::string("-");
     };

@@ -137,7 +137,8 @@ void TimelineFold::take_fact(const StepsCommitted& fact) {
 
 void TimelineFold::take_fact(const RoundsCommitted& fact) {
   members(fact.from, fact.to, fact.nodes);
-  const Duration stepping = fact.steps * fact.step_time;  // of a round
+  // Of a round; without rounds nothing bounds steps x step time.
+  const Duration stepping = fact.rounds == 0 ? Duration(0) : fact.steps * fact.step_time;
   const Duration round = stepping + fact.write_time;
   commit(fact.from, fact.to, fact.samples, fact.rounds * stepping, [&](SimTime time) {
     const Duration passed = time - fact.from;

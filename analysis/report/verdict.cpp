@@ -11,6 +11,7 @@
 #include "analysis/report/clean_text.h"
 #include "analysis/report/figure_parts.h"
 #include "analysis/report/json_values.h"
+#include "analysis/report/provenance.h"
 #include "analysis/report/report_table.h"
 #include "sim/base/quantities.h"
 #include "sim/base/text.h"
@@ -49,13 +50,13 @@ void add_run(const JsonNode& run, RunSummary& sum) {
 /// Each policy's runs added up.
 std::vector<RunSummary> summed_runs(const ReportData& data) {
   std::vector<RunSummary> sums;
-  for (const auto& entry : data.comparison.find("policies")->items) {
+  for (const auto& entry : items_of(data.comparison, "policies")) {
     RunSummary& sum = sums.emplace_back();
     sum.policy = text_at(entry, {"policy"});
     sum.is_bound = flag_at(entry, {"bound"});
     sum.feasible = flag_at(entry, {"feasible"});
     sum.reason = text_at(entry, {"reason"});
-    for (const auto& run : data.comparison.find("runs")->items) {
+    for (const auto& run : items_of(data.comparison, "runs")) {
       if (text_at(run, {"policy"}) == sum.policy && flag_at(run, {"feasible"})) add_run(run, sum);
     }
   }
@@ -64,7 +65,7 @@ std::vector<RunSummary> summed_runs(const ReportData& data) {
 
 std::vector<Comparison> comparisons_of(const ReportData& data) {
   std::vector<Comparison> comparisons;
-  for (const auto& node : data.comparison.find("comparison")->items) {
+  for (const auto& node : items_of(data.comparison, "comparison")) {
     Comparison& comparison = comparisons.emplace_back();
     comparison.policy = text_at(node, {"policy"});
     comparison.baseline = text_at(node, {"baseline"});
@@ -176,70 +177,6 @@ ReportVerdict sweep_verdict(const ReportData& data) {
   return verdict;
 }
 
-std::string model_text(const JsonNode& scenario) {
-  const auto* model = scenario.find("model");
-  if (model == nullptr) return "UNKNOWN";
-  if (model->kind == JsonNode::Kind::string) return model->text;
-  for (const auto* key : {"name", "config"}) {
-    const auto name = text_at(*model, {key});
-    if (!name.empty()) return name;
-  }
-  return "given in the scenario";
-}
-
-std::string batch_text(const JsonNode& scenario) {
-  const auto whole = [&](KeyPath keys) { return integer_at(scenario, keys).value_or(0); };
-  const std::string mode = text_at(scenario, {"training", "batch", "mode"});
-  return fmt::format("{} sequences of {} tokens {}, accumulation {}",
-                     grouped(whole({"training", "batch", "sequences"})),
-                     grouped(whole({"training", "sequence_length"})),
-                     mode == "global" ? "in all" : "on each GPU",
-                     whole({"training", "batch", "accumulation"}));
-}
-
-std::string cluster_text(const JsonNode& scenario) {
-  const auto* type = value_at(scenario, {"cluster", "node_type"});
-  std::string name = "given in the scenario";
-  if (type != nullptr && type->kind == JsonNode::Kind::string) name = type->text;
-  if (type != nullptr && type->kind == JsonNode::Kind::object) {
-    const std::string given = text_at(*type, {"name"});
-    if (!given.empty()) name = given;
-  }
-  std::string text = fmt::format(
-      "{} nodes, type {}", grouped(integer_at(scenario, {"cluster", "nodes"}).value_or(0)), name);
-  const auto slots = integer_at(scenario, {"cluster", "slots_per_gpu"});
-  if (slots) text += fmt::format(", {} expert slots on a GPU", *slots);
-  return text;
-}
-
-std::string with_hash(std::string text, const std::string& hash) {
-  return hash.empty() ? text : text + fmt::format(" (sha256 {})", hash.substr(0, 12));
-}
-
-/// A run that says where results come from; null of a sweep without any.
-const JsonNode* any_run(const ReportData& data) {
-  if (!is_sweep(data)) return &data.comparison.find("runs")->items.front();
-  for (const auto& run : data.sweep_runs) {
-    const auto* result = value_at(run, {"result"});
-    if (result != nullptr) return result;
-  }
-  return nullptr;
-}
-
-bool any_price(const ReportData& data) {
-  const auto has_cost = [](const JsonNode& run) {
-    return number_at(run, {"cost_usd"}).has_value();
-  };
-  if (!is_sweep(data)) {
-    const auto& runs = data.comparison.find("runs")->items;
-    return std::any_of(runs.begin(), runs.end(), has_cost);
-  }
-  return std::any_of(data.sweep_runs.begin(), data.sweep_runs.end(), [&](const JsonNode& run) {
-    const auto* result = value_at(run, {"result"});
-    return result != nullptr && has_cost(*result);
-  });
-}
-
 }  // namespace
 
 ReportVerdict report_verdict(const ReportData& data) {
@@ -251,96 +188,6 @@ ReportVerdict report_verdict(const ReportData& data) {
   verdict.text = with_short_names(
       verdict_sentence(runs, comparisons) + further(runs, comparisons, data), runs);
   return verdict;
-}
-
-std::vector<std::pair<std::string, std::string>> scenario_card(const ReportData& data) {
-  std::vector<std::pair<std::string, std::string>> card;
-  const JsonNode& scenario = data.scenario;
-  card.emplace_back("Model", model_text(scenario));
-  card.emplace_back("Batch", batch_text(scenario));
-  card.emplace_back("Cluster", cluster_text(scenario));
-  const JsonNode* run = any_run(data);
-  if (run != nullptr) {
-    const std::string trace = text_at(*run, {"trace", "name"});
-    card.emplace_back("Failure trace", with_hash(trace.empty() ? "none" : trace,
-                                                 text_at(*run, {"trace", "sha256"})));
-    const std::string cap = text_at(*run, {"trace", "cap"});
-    if (!cap.empty()) card.emplace_back("Nodes of the trace", cap);
-    const std::string statistics = text_at(*run, {"trace", "statistics"});
-    if (!statistics.empty()) card.emplace_back("Trace as replayed", statistics);
-    card.emplace_back("Cost profile",
-                      with_hash(fmt::format("{}, {}", text_at(*run, {"profile", "name"}),
-                                            text_at(*run, {"profile", "kind"})),
-                                text_at(*run, {"profile", "sha256"})));
-    const auto horizon = number_at(*run, {"horizon_s"});
-    if (horizon) {
-      card.emplace_back("Horizon",
-                        rounded_text(Duration(static_cast<std::int64_t>(*horizon * 1e9))));
-    }
-    const auto* seed = value_at(*run, {"seed"});
-    if (seed != nullptr) {
-      card.emplace_back("Seed", seed->kind == JsonNode::Kind::string ? seed->text : to_line(*seed));
-    }
-    card.emplace_back("Made by", "bethany " + text_at(*run, {"version"}));
-  }
-  if (replications_of(data) > 1) {
-    card.emplace_back("Replications",
-                      fmt::format("{}, every policy on the same traces", replications_of(data)));
-  }
-  if (!any_price(data)) {
-    card.emplace_back("Prices", "UNKNOWN: the scenario has none, so no cost is shown");
-  }
-  return card;
-}
-
-std::vector<std::string> report_warnings(const ReportData& data) {
-  std::vector<std::string> warnings;
-  const JsonNode* run = any_run(data);
-  if (run != nullptr && text_at(*run, {"profile", "kind"}) != "measured") {
-    warnings.push_back(
-        fmt::format("Durations come from the profile {}, which is assumed, not measured on a "
-                    "machine of this kind: trust ratios more than absolute numbers.",
-                    text_at(*run, {"profile", "name"})));
-  }
-  if (is_sweep(data)) return warnings;
-  if (replications_of(data) == 1 && data.comparison.find("policies")->items.size() > 1) {
-    warnings.emplace_back(
-        "One trace only: another trace may rank the policies differently, and no interval can be "
-        "given.");
-  }
-  std::int64_t outside = 0;
-  for (const auto& each : data.comparison.find("runs")->items) {
-    outside += integer_at(each, {"out_of_range_queries"}).value_or(0);
-  }
-  if (outside > 0) {
-    warnings.push_back(fmt::format(
-        "{} durations were asked for outside the range that the profile was measured in.",
-        grouped(outside)));
-  }
-  for (const auto& entry : data.comparison.find("policies")->items) {
-    if (!flag_at(entry, {"feasible"})) {
-      warnings.push_back(fmt::format("{} has no run: {}",
-                                     short_text(text_at(entry, {"policy"}), kName),
-                                     text_at(entry, {"reason"})));
-    }
-  }
-  const auto* notes = data.comparison.find("notes");
-  for (std::size_t i = 0; notes != nullptr && i < notes->items.size(); ++i) {
-    if (notes->items[i].kind == JsonNode::Kind::string) warnings.push_back(notes->items[i].text);
-  }
-  return warnings;
-}
-
-std::string command_of(const ReportData& data) {
-  const JsonNode& from = is_sweep(data) ? data.manifest : data.comparison;
-  const std::string command = text_at(from, {"command"});
-  if (!command.empty()) return command;
-  return is_sweep(data) ? "bethany sweep scenario.json" : "bethany compare scenario.json";
-}
-
-std::string title_of(const ReportData& data) {
-  const std::string name = text_at(data.scenario, {"name"});
-  return name.empty() ? model_text(data.scenario) : name;
 }
 
 std::string report_markdown(const ReportData& data) {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "analysis/metric.h"
+#include "analysis/report/chart.h"
 #include "sim/base/error.h"
 #include "sim/base/text.h"
 #include "sim/cli/command.h"
@@ -114,6 +115,7 @@ const std::map<std::string, std::function<Items()>>& kinds() {
       {"generators", [] { return items_of(trace_generators()); }},
       {"routing", [] { return items_of(routing_generators()); }},
       {"routing-importers", [] { return items_of(routing_importers()); }},
+      {"figures", [] { return items_of(chart_makers()); }},
       {"metrics", items_of_metrics},
       {"papers", items_of_papers},
       {"traces", items_of_traces},

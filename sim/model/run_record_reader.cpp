@@ -296,6 +296,9 @@ class RecordCheck {
     } else if constexpr (std::is_same_v<Fact, RolledBack>) {
       is_counter(place, "/from_step", fact.from_step);
       if (fact.to_step > fact.from_step) place.fail("", "to_step lies behind from_step");
+      if (fact.node_ns > Int128{std::numeric_limits<int>::max()} * fact.wall_time.count()) {
+        place.fail("/node_ns", "more than any nodes have in wall_time_ns");
+      }
       steps_ -= fact.from_step - fact.to_step;
       samples_ -= fact.samples;
       wall_ns_ -= fact.wall_time.count();

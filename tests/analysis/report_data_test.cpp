@@ -119,6 +119,10 @@ TEST_CASE("a directory that is none of ours is refused by name") {
     directory.change("comparison.json", "\"feasible\": true", "\"feasable\": true");
     CHECK(has(complaint(directory), "missing key 'feasible'"));
   }
+  SECTION("a run without replication") {
+    directory.change("comparison.json", "\"replication\": 0", "\"replicate\": 0");
+    CHECK(has(complaint(directory), "missing key 'replication'"));
+  }
   SECTION("a policy twice") {
     directory.change("comparison.json", "\"policy\": \"ds\"", "\"policy\": \"lazarus\"");
     CHECK(has(complaint(directory), "policy 'lazarus' stands twice"));
@@ -141,6 +145,9 @@ TEST_CASE("a directory that is none of ours is refused by name") {
 TEST_CASE("the record of another run is refused for a replay too") {
   ResultDirectory directory;
   directory.write_replay(lazarus_run());
+  directory.change("summary.json", "\"replication\"", "\"replicate\"");
+  CHECK(has(complaint(directory), "summary.json:1: missing key 'replication'"));
+  directory.change("summary.json", "\"replicate\"", "\"replication\"");
   directory.change("summary.json", "\"digest\": \"", "\"digest\": \"x");
   CHECK(has(complaint(directory), "summary.json:1: digest x"));
 }
@@ -148,8 +155,9 @@ TEST_CASE("the record of another run is refused for a replay too") {
 TEST_CASE("a sweep is read with its manifest; a torn last line is none of its runs") {
   ResultDirectory directory;
   const std::string result = to_line(replay_answer(result_of(ds_run())));
-  directory.write("manifest.json",
-                  "{\"schema\": \"bethany/sweep/1\", \"scenario\": {\"seed\": 7}}\n");
+  directory.write(
+      "manifest.json",
+      "{\"schema\": \"bethany/sweep-manifest/1\", \"runs\": 3, \"scenario\": {\"seed\": 7}}\n");
   const std::string first = R"({"run_id":"1","assignment":{"policy":"ds"},"replication":0,)";
   const std::string second = R"({"run_id":"2","assignment":{"policy":"x"},"replication":0,)";
   directory.write("runs.jsonl", first + "\"status\":\"ok\",\"result\":" + result + "}\n" + second +
@@ -159,6 +167,9 @@ TEST_CASE("a sweep is read with its manifest; a torn last line is none of its ru
   CHECK(integer_at(data.scenario, {"seed"}) == 7);
   REQUIRE(data.sweep_runs.size() == 2);
   CHECK(integer_at(data.sweep_runs[0], {"result", "samples"}) == 152);
+  directory.change("manifest.json", "\"runs\": 3", "\"runs\": 1");
+  CHECK(has(complaint(directory), "/runs: 1, but "));
+  directory.change("manifest.json", "\"runs\": 1", "\"runs\": 3");
 
   directory.change("runs.jsonl", "infeasible", "unfeasible");
   CHECK(has(complaint(directory), "unknown status 'unfeasible'; did you mean 'infeasible'?"));

@@ -159,7 +159,7 @@ TEST_CASE(
 TEST_CASE("the sums of all series are the totals of the summary") {
   for (const auto& events : {lazarus_run(), lazarus_run(true), ds_run(), ds_run(true)}) {
     const RunSummary summary = result_of(events).summary;
-    for (const std::size_t most : {1, 7, 10, 333, 2000}) {
+    for (const std::size_t most : {1U, 7U, 10U, 333U, 2000U}) {
       const Timeline line = timeline_of(events, most);
       CHECK(sum(line.committed) == summary.samples + summary.samples_discarded);
       CHECK(sum(line.undone) == summary.samples_discarded);

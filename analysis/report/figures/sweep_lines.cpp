@@ -41,8 +41,8 @@ class LineMaker {
       best_at = value_text(value);
     }
     if (best_at.empty()) return;
-    sentences_.push_back(fmt::format("{} has most goodput, {} tokens/s, at {}", policy,
-                                     short_number(best), best_at));
+    sentences_.push_back(fmt::format("{} does best at {} = {}: {} tokens/s", policy, axis_.key,
+                                     best_at, short_number(best)));
   }
 
   const ChartData& rows() const { return rows_; }
@@ -104,7 +104,7 @@ std::optional<Chart> make(const ReportData& data) {
   Chart chart = policy_chart(data, "sweep-lines", "Goodput by " + axis.key);
   chart.x = {axis.key, axis.is_number() ? ScaleKind::linear : ScaleKind::category, false};
   chart.y = {"goodput, tokens/s"};
-  chart.caption = lines.caption() + bounds_are_dashed(data);
+  chart.caption = lines.caption() + bounds_are_dashed(data) + of_unfinished_sweep(data);
   chart.alternative = lines.alternative();
   std::vector<ChartLayer> layers;
   for (const Mark mark : {Mark::line, Mark::dot}) {

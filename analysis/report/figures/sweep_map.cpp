@@ -133,7 +133,7 @@ std::optional<Chart> make(const ReportData& data) {
   MapMaker map(grid, by_policy, chart);
   map.fill();
   if (!map.any()) return std::nullopt;
-  chart.caption = map.caption();
+  chart.caption = map.caption() + of_unfinished_sweep(data);
   if (by_policy) {
     chart.colour_order.emplace_back(kNoWinner);
     chart.alternative = map.alternative();

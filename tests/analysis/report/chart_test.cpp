@@ -216,12 +216,12 @@ TEST_CASE("the rows of a specification are those of the chart, categories as tex
   const auto& set = *rows.find("d0");
   CHECK(to_line(*set.find("columns")) == R"(["layer","node","expert","replicas"])");
   REQUIRE(set.find("rows")->items.size() == 2 * 6 * 4);
-  CHECK(to_line(set.find("rows")->items[1]) == R"(["0","0","e1",1.0])");
+  CHECK(to_line(set.find("rows")->items[25]) == R"(["1","0","e1",1.0])");
   const JsonNode complete = complete_spec(samples::heat_map());
   CHECK(complete.find("$schema")->text == "https://vega.github.io/schema/vega-lite/v6.json");
   CHECK(complete.find("title")->text == "Replicas on nodes");
-  CHECK(to_line(complete.find("datasets")->find("d0")->items[1]) ==
-        R"({"layer":"0","node":"0","expert":"e1","replicas":1.0})");
+  CHECK(to_line(complete.find("datasets")->find("d0")->items[25]) ==
+        R"({"layer":"1","node":"0","expert":"e1","replicas":1.0})");
 }
 
 TEST_CASE("the CSV of a chart is exact, one data set after another") {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "analysis/report/clean_text.h"
+#include "analysis/report/provenance.h"
 #include "analysis/report/report_table.h"
 #include "analysis/report/verdict.h"
 #include "analysis/report/web_files.h"
@@ -95,25 +96,25 @@ void check_inert(const std::string& page) {
       "summary", "svg",  "path",  "text",  "figcaption", "rect",   "circle",  "footer", "script"};
   const Parsed parsed(page);
   CHECK(parsed.declarations == std::vector<std::string>{"<!doctype html"});
+  const auto refuse = [](bool wrong, const std::string& what) {
+    if (wrong) FAIL_CHECK(what);
+  };
   for (const auto& element : parsed.elements) {
-    INFO(element.name);
-    CHECK(known.count(element.name) == 1);
+    refuse(known.count(element.name) == 0, "element " + element.name);
     for (const auto& [name, value] : element.attributes) {
-      INFO(name << "=" << value);
-      CHECK(name.rfind("on", 0) != 0);
-      CHECK(name != "src");
-      CHECK(name != "style");
-      if (name == "href") CHECK(value.rfind("#", 0) == 0);
-      CHECK(value.find_first_of("<>") == std::string::npos);
+      const std::string both = element.name + " " + name + "=" + value;
+      refuse(name.rfind("on", 0) == 0 || name == "src" || name == "style", both);
+      refuse(name == "href" && value.rfind('#', 0) != 0, both);
+      refuse(value.find_first_of("<>") != std::string::npos, both);
     }
-    if (element.name == "style") CHECK(element.raw == report_style());
+    refuse(element.name == "style" && element.raw != report_style(), "another style");
     if (element.name != "script") continue;
     if (element.attributes.count("type") == 1) {
       CHECK(element.attributes.at("type") == "application/json");
       CHECK(element.raw.find_first_of("<>&") == std::string::npos);
       CHECK_NOTHROW(parse_json(element.raw, "script"));
     } else {
-      CHECK((element.raw == vega_script() || element.raw == report_script()));
+      refuse(element.raw != vega_script() && element.raw != report_script(), "another script");
     }
   }
   CHECK(clean_text(parsed.text).size() == parsed.text.size());
@@ -145,8 +146,10 @@ TEST_CASE("the inert test sees what is planted") {
   const auto at = page.find("<main");
   REQUIRE(at != std::string::npos);
   const Parsed planted(page.insert(at, "<img src=\"x\" onerror=\"1\">"));
-  CHECK(std::any_of(planted.elements.begin(), planted.elements.end(),
-                    [](const Element& element) { return element.name == "img"; }));
+  const auto found = std::find_if(planted.elements.begin(), planted.elements.end(),
+                                  [](const Element& element) { return element.name == "img"; });
+  REQUIRE(found != planted.elements.end());
+  CHECK(found->attributes.at("onerror") == "1");
 }
 
 TEST_CASE("the page is the same twice, has no address and no time") {
@@ -244,8 +247,10 @@ TEST_CASE("a policy without a run is a row with its reason") {
 TEST_CASE("a sweep has its points, and says that the best is the best of many") {
   ReportData data;
   data.scenario = parse_json(R"({"model": "gpt-s", "cluster": {"nodes": 4}})", "s");
-  data.manifest =
-      parse_json(R"({"schema": "bethany/sweep/1", "command": "bethany sweep s.json"})", "m");
+  data.manifest = parse_json(R"({"axes": [{"kind": "grid", "key": "cluster.slots_per_gpu",
+      "values": [1, 6]}, {"kind": "random", "key": "seed", "from": "1..9", "samples": 4}],
+      "policies": ["lazarus", "ds"], "replications": 2})",
+                             "m");
   const auto add = [&](const std::string& policy, std::int64_t slots, const std::string& status) {
     JsonNode run;
     run.member("run_id") = JsonNode::of(policy);
@@ -273,4 +278,11 @@ TEST_CASE("a sweep has its points, and says that the best is the best of many") 
   CHECK(has(verdict.text, "policy = lazarus and cluster.slots_per_gpu = 6: 199 tokens/s"));
   check_inert(report_page(data, {}));
   CHECK(has(report_markdown(data), "| lazarus |"));
+  CHECK(command_of(data) ==
+        "bethany sweep scenario.json --grid cluster.slots_per_gpu=1,6 --random seed=1..9 "
+        "--samples 4 --policies lazarus,ds --replications 2");
+  const auto card = scenario_card(data);
+  CHECK(std::count(card.begin(), card.end(),
+                   std::pair<std::string, std::string>("Varied", "cluster.slots_per_gpu=1,6")) ==
+        1);
 }

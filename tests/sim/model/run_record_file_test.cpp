@@ -254,6 +254,9 @@ TEST_CASE("facts that contradict one another are refused") {
       says(complaint(changed("\"samples\":20", "\"samples\":21")), "the events before add up to"));
   CHECK(says(complaint(changed("\"from_step\":35", "\"from_step\":34")),
              "/from_step: the step counter is 35"));
+  CHECK(says(complaint(changed("\"node_ns\":\"15000000000\"",
+                               "\"node_ns\":\"1000000000000000000000000\"")),
+             "/node_ns: more than any nodes have in wall_time_ns"));
   CHECK(says(complaint(changed("\"steps_committed\":58", "\"steps_committed\":59")),
              "59 steps and 199 samples, but the events before add up to 58 and 199"));
   CHECK(
