@@ -119,6 +119,19 @@ void place_logarithmic(FrameAxis& axis) {
   }
 }
 
+/// Room for dots at the ends of a number axis that runs along x.
+void make_room(FrameAxis& axis) {
+  if (axis.scale == ScaleKind::logarithmic) {
+    const double room = std::pow(axis.high / axis.low, 0.02);
+    axis.low /= room;
+    axis.high *= room;
+  } else {
+    const double room = 0.02 * (axis.high - axis.low);
+    axis.low -= axis.low == 0 ? 0 : room;
+    axis.high += axis.high == 0 ? 0 : room;
+  }
+}
+
 FrameAxis axis_of(const Chart& chart, bool along_x) {
   const ChartAxis& asked = along_x ? chart.x : chart.y;
   FrameAxis axis;
@@ -151,6 +164,9 @@ FrameAxis axis_of(const Chart& chart, bool along_x) {
     }
     place_linear(axis, !along_x || bars_lie(chart), along_x ? 8 : 5);
   }
+  const bool dots = std::any_of(chart.layers.begin(), chart.layers.end(),
+                                [](const ChartLayer& layer) { return layer.mark == Mark::dot; });
+  if (along_x && dots) make_room(axis);
   return axis;
 }
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 
 #include "analysis/metric.h"
 #include "analysis/report/chart_frame.h"
@@ -157,6 +157,23 @@ std::string data_table(const Chart& chart) {
   return details("In words and numbers", out);
 }
 
+/// A sweep of very many points keeps those with most goodput, in their order.
+void keep_best(ReportTable& table) {
+  constexpr std::size_t kPoints = 500;
+  if (table.rows.size() <= kPoints) return;
+  std::size_t column = 0;
+  while (table.columns[column].title != "tokens/s") ++column;
+  std::vector<double> values;
+  for (const auto& row : table.rows) values.push_back(row.cells[column].value.value_or(-1));
+  std::vector<double> sorted = values;
+  std::sort(sorted.rbegin(), sorted.rend());
+  std::vector<ReportTable::Row> kept;
+  for (std::size_t i = 0; i < values.size() && kept.size() < kPoints; ++i) {
+    if (values[i] >= sorted[kPoints - 1]) kept.push_back(std::move(table.rows[i]));
+  }
+  table.rows = std::move(kept);
+}
+
 class Page {
  public:
   Page(const ReportData& data, const std::vector<Chart>& charts, const PageOptions& options)
@@ -176,6 +193,8 @@ class Page {
   }
 
  private:
+  bool is_sweep() const { return data_.manifest.kind != JsonNode::Kind::null; }
+
   void head() {
     std::string scripts = csp_hash(report_script());
     if (draws_) scripts += " " + csp_hash(vega_script());
@@ -228,11 +247,17 @@ class Page {
   }
 
   void comparison() {
-    const ReportTable table = policies_table(data_);
+    ReportTable table = policies_table(data_);
+    const std::size_t points = table.rows.size();
+    if (is_sweep()) keep_best(table);
     out_ += "<section id=\"comparison\">\n<h2>Comparison</h2>\n";
-    out_ += table_html(table, data_.manifest.kind == JsonNode::Kind::null
-                                  ? "Policies by the metrics they are judged by"
-                                  : "Points of the sweep, means over their runs");
+    std::string caption = "Policies by the metrics they are judged by";
+    if (is_sweep()) caption = "Points of the sweep, means over their runs";
+    if (table.rows.size() < points) {
+      caption += fmt::format(": the {} with most goodput of {}; runs.csv has all",
+                             table.rows.size(), points);
+    }
+    out_ += table_html(table, caption);
     out_ += "<p class=\"note\">★ best of its column.";
     if (has_bounds(table)) {
       out_ += " Rows in italics are upper bounds, nothing that can be chosen.";
@@ -243,10 +268,11 @@ class Page {
           " Values are means over {} replications; [ ] is a 95 % interval; recovered and "
           "predicted are over all disruptions.",
           draws);
-    } else if (data_.manifest.kind == JsonNode::Kind::null) {
+    } else if (!is_sweep()) {
       out_ += " [ ] is the exact 95 % interval of what was observed.";
     }
-    out_ += " Predictions are given uniform victims. Definitions stand in the appendix.</p>\n";
+    if (!is_sweep()) out_ += " Predictions are given uniform victims.";
+    out_ += " Definitions stand in the appendix.</p>\n";
     const ReportTable pairs = pairs_table(data_);
     if (!pairs.rows.empty()) out_ += table_html(pairs, "Paired differences on common traces");
     const ReportTable all = metrics_of_policies(data_);
@@ -297,8 +323,9 @@ class Page {
                     "scope=\"col\">unit</th><th scope=\"col\">definition</th></tr></thead>\n"
                     "<tbody>\n" +
                         rows + "</tbody></table></div>\n");
-    out_ += details("The scenario, with every default", pre(to_text(data_.scenario)));
-    if (data_.manifest.kind != JsonNode::Kind::null) {
+    out_ += details(is_sweep() ? "The scenario that is varied" : "The scenario, with every default",
+                    pre(to_text(data_.scenario)));
+    if (is_sweep()) {
       out_ += details("The manifest of the sweep", pre(to_text(data_.manifest)));
     }
     if (draws_) {

@@ -126,7 +126,10 @@ std::vector<std::pair<std::string, std::string>> scenario_card(const ReportData&
     const std::string cap = text_at(*run, {"trace", "cap"});
     if (!cap.empty()) card.emplace_back("Nodes of the trace", cap);
     const std::string statistics = text_at(*run, {"trace", "statistics"});
-    if (!statistics.empty()) card.emplace_back("Trace as replayed", statistics);
+    if (!statistics.empty()) {
+      const bool one = !is_sweep(data) && replications_of(data) == 1;
+      card.emplace_back(one ? "Trace as replayed" : "Trace of the first run", statistics);
+    }
     card.emplace_back("Cost profile",
                       with_hash(fmt::format("{}, {}", text_at(*run, {"profile", "name"}),
                                             text_at(*run, {"profile", "kind"})),

@@ -266,6 +266,7 @@ ReportTable sweep_table(const ReportData& data) {
   table.columns.push_back({"remark", "", false});
   for (const auto& point : points) {
     ReportTable::Row& row = table.rows.emplace_back();
+    row.is_bound = is_bound(data, text_at(*point.assignment, {"policy"}));
     for (const auto& key : keys) {
       const auto* value = point.assignment->find(key);
       row.cells.push_back({value == nullptr ? "-" : scalar_text(*value),

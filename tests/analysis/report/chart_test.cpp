@@ -74,6 +74,17 @@ TEST_CASE("ticks are round numbers that hold the data") {
   }
 }
 
+TEST_CASE("dots at the ends of an axis are whole") {
+  Chart chart = dots(ScaleKind::linear, {5, 6});
+  chart.x.from_zero = false;
+  chart.data[0].rows = {{4.0, 5.0}, {8.0, 6.0}};
+  const auto axis = frame_of(prepared(chart)).x;
+  CHECK(axis.low < 4);
+  CHECK(axis.high > 8);
+  CHECK(axis.ticks.front() == 4);
+  CHECK(axis.ticks.back() == 8);
+}
+
 TEST_CASE("labels are short") {
   const FrameAxis thousands{.high = 60'000};
   CHECK(tick_text(thousands, 20'000) == "20,000");

@@ -277,6 +277,7 @@ TEST_CASE("a sweep has its points, and says that the best is the best of many") 
   CHECK(has(verdict.text, "3 of 4 runs have a result."));
   CHECK(has(verdict.text, "policy = lazarus and cluster.slots_per_gpu = 6: 199 tokens/s"));
   check_inert(report_page(data, {}));
+  CHECK_FALSE(has(report_page(data, {}), "with most goodput of"));
   CHECK(has(report_markdown(data), "| lazarus |"));
   CHECK(command_of(data) ==
         "bethany sweep scenario.json --grid cluster.slots_per_gpu=1,6 --random seed=1..9 "
@@ -285,4 +286,21 @@ TEST_CASE("a sweep has its points, and says that the best is the best of many") 
   CHECK(std::count(card.begin(), card.end(),
                    std::pair<std::string, std::string>("Varied", "cluster.slots_per_gpu=1,6")) ==
         1);
+}
+
+TEST_CASE("a sweep of very many points shows those with most goodput") {
+  ReportData data;
+  data.scenario = parse_json("{}", "s");
+  data.manifest = parse_json("{}", "m");
+  for (std::int64_t i = 0; i < 700; ++i) {
+    JsonNode run;
+    run.member("assignment").member("seed") = JsonNode::of(i);
+    run.member("status") = JsonNode::of("ok");
+    run.member("result").member("goodput_tokens_per_s") = JsonNode::of(static_cast<double>(i));
+    data.sweep_runs.push_back(run);
+  }
+  const std::string page = report_page(data, {});
+  CHECK(has(page, "the 500 with most goodput of 700; runs.csv has all"));
+  CHECK(has(page, "<th scope=\"row\" data-value=\"200\">"));
+  CHECK_FALSE(has(page, "<th scope=\"row\" data-value=\"199\">"));
 }
