@@ -3,13 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "analysis/answers.h"
 #include "sim/study/replay.h"
+#include "sim/study/run_context.h"
 
 namespace bethany {
-
-/// What stands beside every result of the setup.
-RunContext context_of(const Setup& setup);
 
 /// A bar on stderr while runs are under way: only on a terminal, only after a second, at most ten
 /// times a second. It is a sink of every run, from any thread.
