@@ -29,6 +29,7 @@ JsonNode seed_node(std::uint64_t seed) {
 
 void add_context(const RunContext& context, JsonNode& answer) {
   answer.member("seed") = seed_node(context.seed);
+  answer.member("replication") = JsonNode::of(context.replication);
   JsonNode& trace = answer.member("trace");
   trace.member("name") = JsonNode::of(context.trace.name);
   trace.member("sha256") = text_or_null(context.trace.sha256);
@@ -101,7 +102,8 @@ void add_results(const RunSummary& run, JsonNode& answer) {
   answer.member("digest") = text_or_null(run.digest);
 }
 
-/// Replaces every value inside objects by null: the keys stay.
+}  // namespace
+
 void blank(JsonNode& node) {
   if (node.kind != JsonNode::Kind::object) {
     node = JsonNode{};
@@ -109,8 +111,6 @@ void blank(JsonNode& node) {
   }
   for (auto& member : node.members) blank(member.value);
 }
-
-}  // namespace
 
 JsonNode number_or_null(std::optional<double> value) {
   return value && std::isfinite(*value) ? JsonNode::of(*value) : JsonNode{};
@@ -128,36 +128,6 @@ JsonNode replay_answer(const RunResult& run) {
   add_results(run.summary, results);
   if (!run.summary.feasible) blank(results);
   answer.members.splice(answer.members.end(), results.members);
-  return answer;
-}
-
-JsonNode comparison_answer(const Comparison& comparison) {
-  JsonNode answer;
-  const auto& interval = comparison.interval;
-  answer.member("policy") = JsonNode::of(comparison.policy);
-  answer.member("baseline") = JsonNode::of(comparison.baseline);
-  answer.member("goodput_ratio") = number_or_null(comparison.goodput_ratio);
-  answer.member("low") = interval ? number_or_null(interval->low) : JsonNode{};
-  answer.member("high") = interval ? number_or_null(interval->high) : JsonNode{};
-  answer.member("replications") = JsonNode::of(comparison.replications);
-  answer.member("method") = JsonNode::of(comparison.method);
-  answer.member("verdict") =
-      comparison.verdict ? JsonNode::of(std::string(name_of(*comparison.verdict))) : JsonNode{};
-  return answer;
-}
-
-JsonNode compare_answer(std::span<const RunResult> runs, std::span<const Comparison> comparisons) {
-  JsonNode answer;
-  answer.member("schema") = JsonNode::of("bethany/compare/1");
-  answer.member("version") = JsonNode::of(BETHANY_VERSION);
-  std::vector<JsonNode> run_answers;
-  for (const auto& run : runs) run_answers.push_back(replay_answer(run));
-  answer.member("runs") = JsonNode::array_of(std::move(run_answers));
-  std::vector<JsonNode> comparison_answers;
-  for (const auto& comparison : comparisons) {
-    comparison_answers.push_back(comparison_answer(comparison));
-  }
-  answer.member("comparison") = JsonNode::array_of(std::move(comparison_answers));
   return answer;
 }
 

@@ -2,10 +2,8 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 
-#include "analysis/comparison.h"
 #include "analysis/run_summary.h"
 #include "sim/base/json.h"
 
@@ -26,6 +24,7 @@ struct RunContext {
   };
 
   std::uint64_t seed = 0;
+  std::int64_t replication = 0;
   TraceSource trace;
   ProfileSource profile;
   std::int64_t out_of_range_queries = 0;
@@ -41,11 +40,8 @@ struct RunResult {
 /// A policy without a run has the same keys, null where there is no number. Never NaN.
 JsonNode replay_answer(const RunResult& run);
 
-/// The JSON of `compare` ("bethany/compare/1").
-JsonNode compare_answer(std::span<const RunResult> runs, std::span<const Comparison> comparisons);
-
-/// {"policy","baseline","goodput_ratio","low","high","replications","method","verdict"}.
-JsonNode comparison_answer(const Comparison& comparison);
+/// Replaces every value inside objects by null: the keys stay.
+void blank(JsonNode& node);
 
 /// A finite number, or null.
 JsonNode number_or_null(std::optional<double> value);

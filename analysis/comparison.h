@@ -25,6 +25,12 @@ struct Comparison {
   std::int64_t replications = 1;
   std::string method = "single trace";  // how the interval was made
   std::optional<Verdict> verdict;       // empty without a ratio
+  // With replications only.
+  std::optional<Interval> bootstrap;              // of the ratio, by the bootstrap
+  std::optional<double> difference_tokens_per_s;  // mean of goodput minus the baseline's
+  std::optional<Interval> difference_interval;    // of it, paired t
+  std::int64_t wins = 0;                          // replications with more goodput
+  std::optional<double> p10_ratio;                // of the adverse tenths
 };
 
 /// What an interval of a ratio says: better above 1, worse below, otherwise no clear winner.

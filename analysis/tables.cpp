@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "analysis/compare_answer.h"
 #include "analysis/metric.h"
 #include "analysis/number_text.h"
 #include "sim/base/quantities.h"
@@ -12,39 +13,6 @@
 
 namespace bethany {
 namespace {
-
-std::vector<RunSummary> summaries_of(std::span<const RunResult> runs) {
-  std::vector<RunSummary> summaries;
-  for (const auto& run : runs) summaries.push_back(run.summary);
-  return summaries;
-}
-
-/// "75.0 % [19.4, 99.4]".
-std::string observed_text(const RecoverySummary& recovery) {
-  const auto interval = recovery.observed_interval();
-  if (!interval) return "-";
-  return fmt::format("{} [{:.1f}, {:.1f}]", percent(recovery.observed()), interval->low * 100,
-                     interval->high * 100);
-}
-
-std::string infeasible_text(const RunSummary& run) { return "no run: " + run.reason; }
-
-bool has_prices(std::span<const RunResult> runs) {
-  return std::any_of(runs.begin(), runs.end(), [](const RunResult& run) {
-    return run.summary.feasible && run.summary.usd_per_node_hour.has_value();
-  });
-}
-
-std::string ratio_cell(const RunSummary& run, std::span<const Comparison> comparisons) {
-  for (const auto& comparison : comparisons) {
-    if (comparison.policy != run.policy) continue;
-    if (!comparison.goodput_ratio) return "-";
-    if (!comparison.interval) return fmt::format("{:.3f}", *comparison.goodput_ratio);
-    return fmt::format("{:.3f} [{:.3f}, {:.3f}]", *comparison.goodput_ratio,
-                       comparison.interval->low, comparison.interval->high);
-  }
-  return "1";
-}
 
 /// Node time of a bucket, for people: hours and share.
 void add_bucket(Table& table, const std::string& name, Int128 part, const Ledger& ledger) {
@@ -71,7 +39,7 @@ void add_recovery(Table& table, const RecoverySummary& recovery) {
   table.add({"disruptions", grouped(recovery.disruptions),
              fmt::format("{} in place, {} regrouped, {} restarted, {} undecided", recovery.in_place,
                          recovery.regroup, recovery.restart, recovery.none)});
-  table.add({"recovered without restart", observed_text(recovery), "observed, 95 % interval"});
+  table.add({"recovered without restart", recovered_text(recovery), "observed, 95 % interval"});
   table.add({"  predicted", percent(recovery.predicted), recovery.note});
   // The curve falls, so that nothing follows a 0.
   for (std::size_t k = 1; recovery.by_losses && k <= recovery.by_losses->size(); ++k) {
@@ -105,8 +73,16 @@ void flatten(const JsonNode& node, const std::string& name, std::vector<std::str
   }
 }
 
-/// Lines below a table; in Markdown each is a paragraph.
-std::string below(const std::string& notes, TableFormat format) {
+}  // namespace
+
+std::string recovered_text(const RecoverySummary& recovery) {
+  const auto interval = recovery.observed_interval();
+  if (!interval) return "-";
+  return fmt::format("{} [{:.1f}, {:.1f}]", percent(recovery.observed()), interval->low * 100,
+                     interval->high * 100);
+}
+
+std::string below_table(const std::string& notes, TableFormat format) {
   if (format == TableFormat::text) return "\n" + notes;
   std::string text;
   std::size_t from = 0;
@@ -116,26 +92,6 @@ std::string below(const std::string& notes, TableFormat format) {
   }
   return text;
 }
-
-/// What has to be said of each policy's predictions, policies with equal notes together.
-std::string prediction_notes(std::span<const RunResult> runs) {
-  std::vector<std::pair<std::string, std::vector<std::string>>> notes;
-  for (const auto& run : runs) {
-    if (!run.summary.feasible) continue;
-    const auto& note = run.summary.recovery.note;
-    auto same = std::find_if(notes.begin(), notes.end(),
-                             [&](const auto& entry) { return entry.first == note; });
-    if (same == notes.end()) same = notes.insert(notes.end(), {note, {}});
-    same->second.push_back(one_line(run.summary.policy));
-  }
-  std::string text;
-  for (const auto& [note, policies] : notes) {
-    text += fmt::format("predicted ({}): {}\n", list_in_words(policies), note);
-  }
-  return text;
-}
-
-}  // namespace
 
 Table replay_table(const RunResult& result) {
   const RunSummary& run = result.summary;
@@ -168,61 +124,6 @@ Table replay_table(const RunResult& result) {
   return table;
 }
 
-Table compare_table(std::span<const RunResult> runs, std::span<const Comparison> comparisons) {
-  const bool prices = has_prices(runs);
-  const std::string baseline = comparisons.empty() ? "baseline" : comparisons.front().baseline;
-  std::vector<Table::Column> columns = {{"policy", Align::left},
-                                        {"samples"},
-                                        {"tokens/s"},
-                                        {"vs " + one_line(baseline)},
-                                        {"ETTR"},
-                                        {"in place"},
-                                        {"restarts"},
-                                        {"disruptions"},
-                                        {"recovered [95 %]"},
-                                        {"predicted"},
-                                        {"blocked"},
-                                        {"discarded"},
-                                        {"unavailable"}};
-  if (prices) {
-    columns.push_back({"USD"});
-    columns.push_back({"USD/Mtoken"});
-  }
-  Table table(std::move(columns));
-  double best = 0;
-  for (const auto& run : runs) {
-    best = std::max(best, metric_value("goodput_tokens_per_s", run.summary).value_or(0));
-  }
-  for (const auto& result : runs) {
-    const RunSummary& run = result.summary;
-    if (!run.feasible) {
-      table.add_note(run.policy, infeasible_text(run));
-      continue;
-    }
-    const auto goodput = metric_value("goodput_tokens_per_s", run);
-    std::vector<std::string> cells = {run.policy,
-                                      grouped(run.samples),
-                                      rounded(goodput),
-                                      ratio_cell(run, comparisons),
-                                      percent(metric_value("ettr", run)),
-                                      grouped(run.recovery.in_place + run.recovery.regroup),
-                                      grouped(run.recovery.restart),
-                                      grouped(run.recovery.disruptions),
-                                      observed_text(run.recovery),
-                                      percent(run.recovery.predicted),
-                                      percent(metric_value("blocked_share", run)),
-                                      percent(metric_value("discarded_share", run)),
-                                      percent(metric_value("unavailable_share", run))};
-    if (prices) {
-      cells.push_back(rounded(metric_value("cost_usd", run)));
-      cells.push_back(rounded(metric_value("usd_per_million_tokens", run)));
-    }
-    const bool is_best = goodput && *goodput == best && best > 0;
-    table.add(std::move(cells), is_best ? Emphasis::best : Emphasis::none);
-  }
-  return table;
-}
-
 Table runs_table(std::span<const RunResult> runs, std::span<const Comparison> comparisons) {
   std::vector<std::string> names;
   std::vector<std::vector<std::string>> rows;
@@ -237,9 +138,7 @@ Table runs_table(std::span<const RunResult> runs, std::span<const Comparison> co
     JsonNode versus = comparison_answer(own);
     versus.members.pop_front();  // the policy stands in the run
     // The baseline, and a single run, are compared with nothing.
-    if (own.replications == 0) {
-      for (auto& member : versus.members) member.value = JsonNode{};
-    }
+    if (own.replications == 0) blank(versus);
     JsonNode answer = replay_answer(run);
     answer.member("comparison") = std::move(versus);
     std::vector<std::string> cells;
@@ -276,22 +175,7 @@ std::string context_text(const RunContext& context) {
 
 std::string replay_text(const RunResult& run, TableFormat format, bool colour) {
   if (format == TableFormat::csv) return to_csv(runs_table(std::span(&run, 1), {}));
-  return render(replay_table(run), format, colour) + below(context_text(run.context), format);
-}
-
-std::string compare_text(std::span<const RunResult> runs, std::span<const Comparison> comparisons,
-                         TableFormat format, bool colour) {
-  if (format == TableFormat::csv) return to_csv(runs_table(runs, comparisons));
-  std::string notes = one_line(verdict_sentence(summaries_of(runs), comparisons)) + "\n";
-  notes += prediction_notes(runs);
-  if (!runs.empty()) {
-    RunContext context = runs.front().context;
-    for (const auto& run : runs.subspan(1)) {
-      context.out_of_range_queries += run.context.out_of_range_queries;
-    }
-    notes += context_text(context);
-  }
-  return render(compare_table(runs, comparisons), format, colour) + below(notes, format);
+  return render(replay_table(run), format, colour) + below_table(context_text(run.context), format);
 }
 
 Table metrics_table() {

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+
+#include "sim/base/random.h"
 
 namespace bethany {
 
@@ -26,5 +29,20 @@ double standard_deviation(std::span<const double> values);
 
 /// Two-sided Student-t interval of the mean. Requires: at least two values.
 Interval mean_interval(std::span<const double> values, double confidence = 0.95);
+
+/// Two-sided interval of E[a] / E[b] from pairs, by Fieller's theorem: exact when the pairs are
+/// bivariate normal, whatever their correlation (E. C. Fieller, J. R. Stat. Soc. B 16, 1954). Empty
+/// when the mean of b cannot be told from 0: every ratio is then possible.
+/// Requires: at least two pairs.
+std::optional<Interval> ratio_interval(std::span<const double> a, std::span<const double> b,
+                                       double confidence = 0.95);
+
+/// The same by the studentised bootstrap (bootstrap-t): pairs are drawn with replacement and each
+/// draw's ratio is scaled by its own linearised error, so that skewed pairs keep their coverage.
+/// Empty when a mean of b is 0 or there are fewer than 5 pairs: too few different draws.
+/// Requires: pairs.
+std::optional<Interval> bootstrap_ratio_interval(std::span<const double> a,
+                                                 std::span<const double> b, Rng& rng,
+                                                 int draws = 2000, double confidence = 0.95);
 
 }  // namespace bethany

@@ -23,4 +23,7 @@ std::vector<std::string> wrapped(std::string_view text, std::size_t width);
 /// "a, b and c".
 std::string list_in_words(const std::vector<std::string>& names);
 
+/// The text as one word of a POSIX shell's command line: as it is when that is safe, else quoted.
+std::string shell_word(std::string_view text);
+
 }  // namespace bethany

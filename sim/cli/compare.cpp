@@ -1,26 +1,31 @@
 #include <fmt/format.h>
 
+#include <charconv>
 #include <deque>
 #include <filesystem>
 #include <thread>
 
-#include "analysis/comparison.h"
-#include "analysis/tables.h"
+#include "analysis/compare_answer.h"
+#include "analysis/compare_text.h"
 #include "sim/base/error.h"
 #include "sim/base/files.h"
+#include "sim/base/text.h"
 #include "sim/cli/command.h"
 #include "sim/cli/run_output.h"
 #include "sim/model/run_record_file.h"
+#include "sim/study/replicate.h"
 
 namespace bethany {
 namespace {
 
+constexpr int kMostUntilCi = 1000;
+
 struct Options {
   ScenarioOptions scenario;
   std::string policies;
-  std::string baseline;
+  ReplicateOptions replicate;
+  std::string until_ci;
   std::string directory;
-  int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   OutputOptions output;
 };
 
@@ -46,59 +51,106 @@ std::string directory_name(std::size_t index, const std::string& policy) {
   return name;
 }
 
-void write_records(const Options& options, const Setup& setup,
-                   const std::vector<RunResult>& results, const JsonNode& answer,
-                   const std::deque<RecordWriter>& records) {
+/// "2%" or "0.02". Throws CLI::ValidationError.
+std::optional<double> share_of(const std::string& text) {
+  if (text.empty()) return {};
+  const bool percent = text.back() == '%';
+  double value = 0;
+  const char* const end = text.data() + text.size() - (percent ? 1 : 0);
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  const double share = percent ? value / 100 : value;
+  if (error != std::errc{} || stop != end || !(share > 0 && share < 1)) {
+    refuse_option("--until-ci " + text, "expected a share of the ratio, as in 2% or 0.02");
+  }
+  return share;
+}
+
+/// What a reader types beside the kept scenario to see the same.
+std::string command_text(const Options& options, const std::vector<NamedPolicy>& policies) {
+  std::string names;
+  for (const auto& policy : policies) names += (names.empty() ? "" : ",") + policy.name;
+  std::string text = "bethany compare scenario.json --policies " + shell_word(names);
+  const auto& replicate = options.replicate;
+  if (!replicate.baseline.empty()) text += " --baseline " + shell_word(replicate.baseline);
+  if (replicate.windows > 0) text += fmt::format(" --windows {}", replicate.windows);
+  if (replicate.count > 1) text += fmt::format(" --replications {}", replicate.count);
+  if (!options.until_ci.empty()) text += " --until-ci " + options.until_ci;
+  return text;
+}
+
+/// Keeps the comparison, and the records of its first replication.
+void write_records(const Options& options, const Setup& setup, const Replications& replications,
+                   const JsonNode& answer, const std::deque<RecordWriter>& records) {
   make_output_directory(options.directory, options.output.force);
   const auto top = std::filesystem::absolute(options.directory).lexically_normal();
   write_output((top / "scenario.json").string(), to_text(setup.effective, top.string()) + "\n",
                true);
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    if (!results[i].summary.feasible) continue;
-    const auto place = top / directory_name(i, results[i].summary.policy);
+  const auto& runs = replications.runs.front();
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (!runs[i].summary.feasible) continue;
+    const auto place = top / directory_name(i, runs[i].summary.policy);
     make_output_directory(place.string(), true);
     write_output((place / "events.jsonl").string(), records[i].text(), true);
-    write_output((place / "summary.json").string(), to_text(replay_answer(results[i])) + "\n",
-                 true);
+    write_output((place / "summary.json").string(), to_text(replay_answer(runs[i])) + "\n", true);
   }
   write_output((top / "comparison.json").string(), to_text(answer) + "\n", true);
 }
 
-int compare_command(const Options& options) {
+/// The options that belong together. Throws CLI::ValidationError.
+void check_options(Options& options) {
   for (const auto& setting : options.scenario.overrides.sets) {
     if (setting.starts_with("polic")) {
       refuse_option("--set " + setting, "compare takes its policies from --policies");
     }
   }
-  const auto setup = load_setup(options.scenario);
+  auto& replicate = options.replicate;
+  if (replicate.windows > 0 && replicate.count > 1) {
+    refuse_option("--windows", "are replications: give one of --windows and --replications");
+  }
+  replicate.until_ci = share_of(options.until_ci);
+  if (replicate.until_ci && replicate.windows == 0 && replicate.count == 1) {
+    replicate.count = kMostUntilCi;
+  }
+}
+
+int compare_command(Options options) {
+  check_options(options);
+  const auto tree = read_scenario_tree(options.scenario.path, options.scenario.overrides);
+  const auto setup = make_setup(tree);
+  for (const auto& warning : setup.warnings) say("warning: " + warning);
   const auto policies = choose_policies(setup, split_names(options.policies));
   std::deque<RecordWriter> records;
   for (std::size_t i = 0; i < policies.size(); ++i) {
     records.emplace_back(RecordHeader{.node_names = setup.trace->node_names});
   }
-  std::vector<RunSummary> summaries;
+  const auto most =
+      static_cast<std::size_t>(std::max(options.replicate.count, options.replicate.windows));
+  Replications replications;
   {
-    Progress progress(policies.size(), horizon_of(setup));
-    summaries = compare(setup, policies, options.threads, [&](std::size_t i) {
-      std::vector<RunSink*> sinks = {progress.sink(i)};
-      if (!options.directory.empty()) sinks.push_back(&records[i]);
-      return sinks;
-    });
+    Progress progress(most * policies.size(), horizon_of(setup));
+    replications = replicate(
+        tree, setup, policies, options.replicate, [&](std::size_t replication, std::size_t policy) {
+          std::vector<RunSink*> sinks = {progress.sink(replication * policies.size() + policy)};
+          const bool kept = replication == 0 && !options.directory.empty();
+          if (kept) sinks.push_back(&records[policy]);
+          return sinks;
+        });
   }
-  const auto comparisons = compare_on_one_trace(summaries, options.baseline);
-  std::vector<RunResult> results;
-  for (const auto& summary : summaries) results.push_back({summary, context_of(setup)});
-  const auto answer = compare_answer(results, comparisons);
-  const bool any = std::any_of(summaries.begin(), summaries.end(),
-                               [](const RunSummary& s) { return s.feasible; });
+  const auto comparisons = compare_on_replications(replications, options.replicate.baseline);
+  auto answer = compare_answer(replications, comparisons);
+  const auto& runs = replications.runs.front();
+  const bool any = std::any_of(runs.begin(), runs.end(),
+                               [](const RunResult& run) { return run.summary.feasible; });
   if (any && !options.directory.empty()) {
-    write_records(options, setup, results, answer, records);
+    auto kept = answer;
+    kept.member("command") = JsonNode::of(command_text(options, policies));
+    write_records(options, setup, replications, kept, records);
   }
   if (options.output.format == "json") {
     print_json(answer);
   } else {
-    print_text(
-        compare_text(results, comparisons, table_format(options.output.format), wants_colour()));
+    print_text(compare_text(replications, comparisons, table_format(options.output.format),
+                            wants_colour()));
   }
   if (!any) throw InfeasibleError("no policy has a run in this scenario");
   return 0;
@@ -108,15 +160,29 @@ int compare_command(const Options& options) {
 
 void add_compare(CLI::App& program, CommandContext& context) {
   auto options = std::make_shared<Options>();
+  options->replicate.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   auto* command = program.add_subcommand("compare", "replay one trace against several policies");
   add_scenario(*command, options->scenario);
   command->add_option("--policies", options->policies,
                       "comma-separated: policies of the scenario or presets, as "
                       "NAME[:KEY=VALUE]...; default: the scenario's");
-  command->add_option("--baseline", options->baseline,
+  command->add_option("--baseline", options->replicate.baseline,
                       "the policy others are compared with; default: the first");
+  command
+      ->add_option("--replications", options->replicate.count,
+                   "compare on so many draws of the trace generator, nodes and loads")
+      ->check(CLI::Range(1, 1'000'000));
+  command
+      ->add_option("--windows", options->replicate.windows,
+                   "compare on so many windows of the trace file, each training.until.time long")
+      ->check(CLI::Range(2, 1'000'000));
+  command->add_option("--until-ci", options->until_ci,
+                      fmt::format("stop when every ratio's interval is that narrow, as in 2%; at "
+                                  "most --replications (default {})",
+                                  kMostUntilCi));
   command->add_option("-o,--output", options->directory, "keep the run records in this directory");
-  command->add_option("-j,--jobs", options->threads, "threads")->check(CLI::Range(1, 1024));
+  command->add_option("-j,--jobs", options->replicate.threads, "threads")
+      ->check(CLI::Range(1, 1024));
   add_format(*command, options->output);
   add_force(*command, options->output);
   command->callback(

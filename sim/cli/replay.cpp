@@ -9,6 +9,7 @@
 #include "sim/cli/command.h"
 #include "sim/cli/run_output.h"
 #include "sim/model/run_record_file.h"
+#include "sim/study/replicate.h"
 
 namespace bethany {
 namespace {

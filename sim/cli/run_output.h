@@ -1,10 +1,8 @@
 #pragma once
 
-#include <string>
-#include <vector>
+#include <memory>
 
-#include "sim/study/replay.h"
-#include "sim/study/run_context.h"
+#include "sim/model/run_record.h"
 
 namespace bethany {
 

@@ -1,4 +1,4 @@
-#include "analysis/answers.h"
+#include "analysis/compare_answer.h"
 
 #include <limits>
 
@@ -48,6 +48,7 @@ TEST_CASE(
   CHECK(keys_of(answer) == std::vector<std::string>{"schema",
                                                     "version",
                                                     "seed",
+                                                    "replication",
                                                     "trace",
                                                     "profile",
                                                     "out_of_range_queries",
@@ -132,8 +133,11 @@ TEST_CASE("what is not defined is null, never NaN") {
 TEST_CASE("compare answers with whole replay objects and comparison rows") {
   const std::vector<RunResult> runs = {result_of(lazarus_run()), result_of(ds_run())};
   const std::vector<RunSummary> summaries = {runs[0].summary, runs[1].summary};
-  const JsonNode answer = compare_answer(runs, compare_on_one_trace(summaries));
-  CHECK(keys_of(answer) == std::vector<std::string>{"schema", "version", "runs", "comparison"});
+  Replications once;
+  once.runs = {runs};
+  const JsonNode answer = compare_answer(once, compare_on_one_trace(summaries));
+  CHECK(keys_of(answer) == std::vector<std::string>{"schema", "version", "runs", "policies",
+                                                    "comparison", "ranking", "notes"});
   CHECK(answer.find("schema")->text == "bethany/compare/1");
   REQUIRE(answer.find("runs")->items.size() == 2);
   CHECK(to_text(answer.find("runs")->items[1]) == to_text(replay_answer(runs[1])));
@@ -141,7 +145,9 @@ TEST_CASE("compare answers with whole replay objects and comparison rows") {
   CHECK(to_line(answer.find("comparison")->items[0]) ==
         "{\"policy\":\"ds\",\"baseline\":\"lazarus\",\"goodput_ratio\":0.7638190954773869,"
         "\"low\":null,\"high\":null,\"replications\":1,\"method\":\"single trace\","
-        "\"verdict\":\"single trace\"}");
+        "\"verdict\":\"single trace\","
+        "\"difference_tokens_per_s\":{\"mean\":null,\"low\":null,\"high\":null},"
+        "\"bootstrap\":{\"low\":null,\"high\":null},\"wins\":null,\"p10_ratio\":null}");
 }
 
 TEST_CASE("a comparison with an interval carries it") {
@@ -153,9 +159,16 @@ TEST_CASE("a comparison with an interval carries it") {
   comparison.replications = 20;
   comparison.method = "paired";
   comparison.verdict = Verdict::better;
+  comparison.difference_tokens_per_s = 12;
+  comparison.difference_interval = Interval{6, 18};
+  comparison.bootstrap = Interval{1.2, 1.8};
+  comparison.wins = 19;
+  comparison.p10_ratio = 1.4;
   CHECK(to_line(comparison_answer(comparison)) ==
         "{\"policy\":\"a\",\"baseline\":\"b\",\"goodput_ratio\":1.5,\"low\":1.25,\"high\":1.75,"
-        "\"replications\":20,\"method\":\"paired\",\"verdict\":\"better\"}");
+        "\"replications\":20,\"method\":\"paired\",\"verdict\":\"better\","
+        "\"difference_tokens_per_s\":{\"mean\":12.0,\"low\":6.0,\"high\":18.0},"
+        "\"bootstrap\":{\"low\":1.2,\"high\":1.8},\"wins\":19,\"p10_ratio\":1.4}");
 }
 
 TEST_CASE("a seed that JSON readers would cut is written as text") {

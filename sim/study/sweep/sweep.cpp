@@ -9,7 +9,7 @@
 #include "sim/base/check.h"
 #include "sim/base/error.h"
 #include "sim/study/replay.h"
-#include "sim/study/run_context.h"
+#include "sim/study/replicate.h"
 
 namespace bethany {
 namespace {
