@@ -10,10 +10,13 @@
 
 namespace bethany {
 
+class PlanMemory;
+
 /// Replays one policy, not ideal. What happens also goes to `sinks`. A policy without a run in this
-/// scenario gives a summary with its reason. Pure: equal setups give equal summaries.
-RunSummary replay(const Setup& setup, const Policy& policy,
-                  const std::vector<RunSink*>& sinks = {});
+/// scenario gives a summary with its reason. Pure: equal setups give equal summaries, whatever the
+/// `memory` of runs like this one holds (sim/training/plan_memory.h; may be null).
+RunSummary replay(const Setup& setup, const Policy& policy, const std::vector<RunSink*>& sinks = {},
+                  PlanMemory* memory = nullptr);
 
 /// The upper bound `ideal` of `compared`: each of them with all target nodes there from the start
 /// and every duration but the step 0; the best of these by committed tokens over time.

@@ -10,6 +10,7 @@
 #include "sim/base/error.h"
 #include "sim/study/replay.h"
 #include "sim/study/replicate.h"
+#include "sim/training/plan_memory.h"
 
 namespace bethany {
 namespace {
@@ -62,6 +63,27 @@ std::string assignment_line(const SweepRun& run) {
   for (const auto& [key, value] : run.assigned) assignment.member(key) = typed_value(value);
   assignment.member("policy") = JsonNode::of(run.policy);
   return to_line(assignment);
+}
+
+/// Everything that plans and traffic depend on beside the number of nodes and the step.
+std::string memory_key(const Setup& setup, const JsonNode& policy) {
+  const auto& scenario = setup.scenario;
+  const auto& batch = scenario.training.batch;
+  const auto& type = scenario.cluster.node_type;
+  const auto* routing = setup.effective.find("routing");
+  const bool drawn = routing->find("file") == nullptr;
+  std::string key = fmt::format(
+      "{} {} {}, {} experts top {}, {} x {} slots {}, batch {} {} x {} x {}\n{}\n", drawn,
+      drawn ? scenario.seed : 0, drawn ? scenario.replication : 0, scenario.model.experts,
+      scenario.model.top_k, type.gpus, scenario.cluster.slots_per_gpu, type.nodes_per_server(),
+      batch.global, batch.sequences, batch.accumulation, scenario.training.sequence_length,
+      to_line(*routing));
+  for (const auto* part :
+       {"allocation", "placement", "dispatch", "layer_order", "fault_threshold"}) {
+    const auto* value = policy.find(part);
+    if (value != nullptr) key += to_line(*value) + "\n";
+  }
+  return key + fmt::format("{} layers", scenario.model.moe_layers);
 }
 
 }  // namespace
@@ -170,9 +192,12 @@ Sweep::Outcome Sweep::outcome_of(const SweepRun& run) const {
   try {
     const auto setup = setup_of(run);
     const auto policy = policy_of(run, setup);
-    const auto built = build_policy(policy);
-    auto summary =
-        built.ideal ? ideal_bound(setup, bounded_by_ideal(run, setup)) : replay(setup, built);
+    JsonNode parts;
+    const auto built = read_policy(policy.node, "/policies/" + policy.name, policy.name, &parts);
+    const auto memory =
+        memories_.get(memory_key(setup, parts), [] { return std::make_shared<PlanMemory>(); });
+    auto summary = built.ideal ? ideal_bound(setup, bounded_by_ideal(run, setup))
+                               : replay(setup, built, {}, memory.get());
     summary.policy = policy.name;
     if (!summary.feasible) return {"infeasible", summary.reason, "null"};
     return {"ok", "", to_line(replay_answer({summary, context_of(setup)}))};

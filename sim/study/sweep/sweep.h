@@ -14,6 +14,8 @@
 
 namespace bethany {
 
+class PlanMemory;
+
 /// A scenario, what is varied in it, and how to do any one of the runs.
 class Sweep {
  public:
@@ -51,6 +53,7 @@ class Sweep {
   std::vector<NamedFile> files_;
   std::string hash_;
   mutable InputCache cache_;
+  mutable NewestValues<std::shared_ptr<PlanMemory>> memories_{64};
 };
 
 }  // namespace bethany
