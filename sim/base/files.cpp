@@ -120,17 +120,42 @@ void write_output(const std::string& path, std::string_view bytes, bool overwrit
   if (!overwrite && std::filesystem::exists(path, ignored)) {
     throw InputError(fmt::format("{}: exists already; --force overwrites it", path));
   }
-  const auto temporary = fmt::format("{}.{}.tmp", path, ::getpid());
-  File file(std::fopen(temporary.c_str(), "wb"));
-  if (!file) throw MachineError(fmt::format("{}: cannot write: {}", path, std::strerror(errno)));
-  const bool written = std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
-  const int written_errno = errno;
-  const bool closed = std::fclose(file.release()) == 0;
-  if (!written || !closed || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    const int error = !written ? written_errno : errno;
-    std::remove(temporary.c_str());
-    throw MachineError(fmt::format("{}: cannot write: {}", path, std::strerror(error)));
+  OutputFile file(path);
+  file.write(bytes);
+  file.finish();
+}
+
+struct OutputFile::State {
+  std::string path;
+  std::string temporary;
+  File file;
+
+  [[noreturn]] void fail() const {
+    throw MachineError(fmt::format("{}: cannot write: {}", path, std::strerror(errno)));
   }
+};
+
+OutputFile::OutputFile(const std::string& path) : state_(std::make_unique<State>()) {
+  state_->path = path;
+  state_->temporary = fmt::format("{}.{}.tmp", path, ::getpid());
+  state_->file.reset(std::fopen(state_->temporary.c_str(), "wb"));
+  if (!state_->file) state_->fail();
+}
+
+OutputFile::~OutputFile() {
+  if (!state_->temporary.empty()) std::remove(state_->temporary.c_str());
+}
+
+void OutputFile::write(std::string_view bytes) {
+  const bool written =
+      std::fwrite(bytes.data(), 1, bytes.size(), state_->file.get()) == bytes.size();
+  if (!written) state_->fail();
+}
+
+void OutputFile::finish() {
+  const bool closed = std::fclose(state_->file.release()) == 0;
+  if (!closed || std::rename(state_->temporary.c_str(), state_->path.c_str()) != 0) state_->fail();
+  state_->temporary.clear();
 }
 
 void make_output_directory(const std::string& path, bool overwrite) {

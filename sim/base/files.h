@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,22 @@ std::string read_input(const std::string& path);
 /// Writes to a temporary name beside `path`, then renames, so that a reader sees all or nothing.
 /// Throws InputError when the file exists and not `overwrite`, MachineError when it cannot write.
 void write_output(const std::string& path, std::string_view bytes, bool overwrite);
+
+/// A file written piece by piece under a temporary name beside `path` until finish() renames it;
+/// without finish() nothing is left. Throws MachineError when it cannot write.
+class OutputFile {
+ public:
+  explicit OutputFile(const std::string& path);
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+  void write(std::string_view bytes);
+  void finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// Makes the directory for a command's output. Throws InputError when it exists, is not empty and
 /// not `overwrite`; MachineError when it cannot be made.

@@ -68,6 +68,8 @@ void say(const std::string& line);
 // Each command is one file; it adds its subcommand to the program.
 void add_replay(CLI::App& program, CommandContext& context);
 void add_compare(CLI::App& program, CommandContext& context);
+void add_sweep(CLI::App& program, CommandContext& context);
+void add_merge(CLI::App& program, CommandContext& context);
 void add_check(CLI::App& program, CommandContext& context);
 void add_list(CLI::App& program, CommandContext& context);
 void add_trace(CLI::App& program, CommandContext& context);

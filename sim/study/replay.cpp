@@ -26,7 +26,9 @@ class Tee final : public RunSink {
 
 RunSummary run_job(const JobInput& input, const std::optional<double>& price,
                    const std::vector<RunSink*>& sinks) {
-  SummaryFold fold({.usd_per_node_hour = price, .recovery_cache = nullptr});
+  // Survival depends on plans alone, so the runs of a thread share what they worked out of it.
+  thread_local const auto survival = std::make_shared<RecoveryCache>();
+  SummaryFold fold({.usd_per_node_hour = price, .recovery_cache = survival});
   std::vector<RunSink*> all = sinks;
   all.push_back(&fold);
   Tee tee(std::move(all));
@@ -35,13 +37,15 @@ RunSummary run_job(const JobInput& input, const std::optional<double>& price,
   return fold.summary();
 }
 
-RunSummary replay(const Setup& setup, const Policy& policy, const std::vector<RunSink*>& sinks) {
+RunSummary replay(const Setup& setup, const Policy& policy, const std::vector<RunSink*>& sinks,
+                  PlanMemory* memory) {
   return run_job({.scenario = setup.scenario,
                   .policy = policy,
                   .trace = *setup.trace,
                   .routing = *setup.routing,
                   .timer = *setup.cost.timer,
-                  .streams = setup.streams},
+                  .streams = setup.streams,
+                  .memory = memory},
                  setup.scenario.cluster.node_type.usd_per_hour, sinks);
 }
 

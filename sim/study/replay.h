@@ -12,10 +12,13 @@
 
 namespace bethany {
 
+class PlanMemory;
+
 /// Replays one policy, no bound. What happens also goes to `sinks`. A policy without a run in this
-/// scenario gives a summary with its reason. Pure: equal setups give equal summaries.
-RunSummary replay(const Setup& setup, const Policy& policy,
-                  const std::vector<RunSink*>& sinks = {});
+/// scenario gives a summary with its reason. Pure: equal setups give equal summaries, whatever the
+/// `memory` of runs like this one holds (sim/training/plan_memory.h; may be null).
+RunSummary replay(const Setup& setup, const Policy& policy, const std::vector<RunSink*>& sinks = {},
+                  PlanMemory* memory = nullptr);
 
 /// Runs a job and folds its facts.
 RunSummary run_job(const JobInput& input, const std::optional<double>& usd_per_node_hour,

@@ -70,7 +70,8 @@ void read_routing(ObjectReader& root, InputCache* cache, Setup& setup) {
         source->generate(routing_shape(setup.scenario.model), setup.streams));
     return CachedRouting{std::move(load), *setup.effective.find("routing")};
   };
-  const auto routing = cache == nullptr ? make() : cache->routing(routing_key(given, setup), make);
+  const auto routing =
+      cache == nullptr ? make() : cache->routing.get(routing_key(given, setup), make);
   setup.routing = routing.load;
   root.set_effective("routing", routing.effective);
 }
@@ -85,9 +86,83 @@ Trace no_trace(int nodes) {
   return builder.finish(SimTime(), SimTime());
 }
 
+int peak_alive(const Trace& trace) {
+  const auto peak = statistics_of(trace).alive_max;
+  return static_cast<int>(std::max<std::int64_t>(1, peak.value_or(1)));
+}
+
+/// The trace as its file or generator has it.
+CachedTrace import_or_generate(ObjectReader& reader, const RngStreams& streams) {
+  CachedTrace read;
+  if (reader.has("generator")) {
+    reader.raw("file");
+    const auto name = reader.choice("generator", trace_generators().names());
+    auto trace = trace_generators().find(name)->make(reader)->generate(streams);
+    trace.source = fmt::format("bethany generator {}, options and seed in the scenario", name);
+    read.trace = std::make_shared<const Trace>(std::move(trace));
+  } else {
+    reader.raw("generator");
+    const auto path = reader.file("file");
+    std::string importer;
+    if (reader.has("importer")) {
+      importer = reader.choice("importer", trace_importers().names());
+    } else {
+      reader.raw("importer");
+    }
+    read.trace =
+        std::make_shared<const Trace>(import_trace(read_input(path), path, importer, reader));
+  }
+  read.peak_alive = peak_alive(*read.trace);
+  return read;
+}
+
+bool is_replay_key(const std::string& key) {
+  static const std::vector<std::string> keys = {"from",     "keep", "join_order",
+                                                "coalesce", "cap",  "at_end"};
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+/// Everything that a trace depends on before its replay options.
+std::string trace_key(const JsonNode& given, const Setup& setup) {
+  std::string key;
+  for (const auto& member : given.members) {
+    if (is_replay_key(member.key)) continue;
+    key += fmt::format("{}={} in {}\n", member.key, to_line(member.value), member.value.place());
+  }
+  if (given.find("file") != nullptr) return key;
+  return key +
+         fmt::format("seed {}, replication {}", setup.scenario.seed, setup.scenario.replication);
+}
+
+/// Reads a trace through the cache. What the reader has read then is as if there were none: a trace
+/// with a key that the importer did not ask for is not kept.
+CachedTrace read_cached(ObjectReader& reader, const JsonNode& given, const std::string& key,
+                        InputCache& cache, Setup& setup) {
+  bool made = false;
+  auto kept = cache.traces.get(key, [&]() -> std::optional<CachedTrace> {
+    auto read = import_or_generate(reader, setup.streams);
+    made = true;
+    read.effective = *setup.effective.find("trace");
+    for (const auto& member : given.members) {
+      if (is_replay_key(member.key)) continue;
+      if (read.effective.find(member.key) == nullptr) return {};
+    }
+    return read;
+  });
+  if (!kept) return import_or_generate(reader, setup.streams);
+  if (made) return *kept;
+  reader.raw("file");
+  reader.raw("generator");
+  for (const auto& member : kept->effective.members) {
+    reader.raw(member.key);
+    reader.set_effective(member.key, member.value);
+  }
+  return *kept;
+}
+
 /// The trace as its file or generator has it; without one ("none") nothing.
-std::optional<Trace> read_raw_trace(ObjectReader& root, std::optional<ObjectReader>& reader,
-                                    const RngStreams& streams) {
+std::optional<CachedTrace> read_raw_trace(ObjectReader& root, std::optional<ObjectReader>& reader,
+                                          InputCache* cache, Setup& setup) {
   const JsonNode* node = root.raw("trace");
   if (node == nullptr) root.fail("", "missing key 'trace' (a file, a generator, or \"none\")");
   if (node->kind == JsonNode::Kind::string) {
@@ -99,34 +174,37 @@ std::optional<Trace> read_raw_trace(ObjectReader& root, std::optional<ObjectRead
   if (reader->has("file") == reader->has("generator")) {
     root.fail("trace", "give either a file or a generator");
   }
-  if (reader->has("generator")) {
-    reader->raw("file");
-    const auto name = reader->choice("generator", trace_generators().names());
-    auto trace = trace_generators().find(name)->make(*reader)->generate(streams);
-    trace.source = fmt::format("bethany generator {}, options and seed in the scenario", name);
-    return trace;
-  }
-  reader->raw("generator");
-  const auto path = reader->file("file");
-  std::string importer;
-  if (reader->has("importer")) {
-    importer = reader->choice("importer", trace_importers().names());
-  } else {
-    reader->raw("importer");
-  }
-  return import_trace(read_input(path), path, importer, *reader);
+  if (cache == nullptr) return import_or_generate(*reader, setup.streams);
+  return read_cached(*reader, *node, trace_key(*node, setup), *cache, setup);
 }
 
-int peak_alive(const Trace& trace) {
-  const auto peak = statistics_of(trace).alive_max;
-  return static_cast<int>(std::max<std::int64_t>(1, peak.value_or(1)));
+CachedReplay replayed(const Trace& raw, const ReplayOptions& options, std::uint64_t replication) {
+  CachedReplay replay;
+  auto trace = apply(raw, options, RngStreams(options.cap_seed, replication));
+  replay.sha256 = trace.source_sha256.empty() ? sha256(write_trace(trace)) : trace.source_sha256;
+  replay.statistics = to_json(statistics_of(trace));
+  replay.trace = std::make_shared<const Trace>(std::move(trace));
+  return replay;
 }
 
-void read_replay(ObjectReader* reader, std::optional<Trace> raw, Setup& setup) {
+/// Everything that a trace's replay depends on beside the trace.
+std::string replay_key(const ReplayOptions& options, std::int64_t replication) {
+  return fmt::format("{}/{} {} {} {} {} {} {} {} {} {}\n", options.keep_first, options.keep_every,
+                     options.shuffle_joins, options.from.count(), options.coalesce.count(),
+                     options.cap_nodes, name_of(options.rule), name_of(options.order),
+                     options.cap_seed, name_of(options.at_end), replication);
+}
+
+void read_replay(const JsonNode* given, ObjectReader* reader, const CachedTrace* raw,
+                 InputCache* cache, Setup& setup) {
   auto& scenario = setup.scenario;
-  if (!raw) {
+  CachedReplay replay;
+  if (raw == nullptr) {
     scenario.at_end = AtEnd::hold;
-    setup.trace = std::make_unique<Trace>(no_trace(scenario.cluster.nodes));
+    auto trace = no_trace(scenario.cluster.nodes);
+    replay.sha256 = sha256(write_trace(trace));
+    replay.statistics = to_json(statistics_of(trace));
+    replay.trace = std::make_shared<const Trace>(std::move(trace));
     setup.trace_stamp.cap_text = "no trace: every node is there all the time";
   } else {
     const auto options = read_replay_options(*reader, {.cluster_nodes = scenario.cluster.nodes,
@@ -140,18 +218,22 @@ void read_replay(ObjectReader* reader, std::optional<Trace> raw, Setup& setup) {
       reader->fail("at_end", "\"repeat\" needs training.until: nothing else ends the run");
     }
     scenario.at_end = options.at_end;
-    setup.trace = std::make_unique<Trace>(
-        apply(*raw, options,
-              RngStreams(options.cap_seed, static_cast<std::uint64_t>(scenario.replication))));
-    if (options.at_end == AtEnd::repeat && setup.trace->end == setup.trace->start) {
+    const auto make = [&] {
+      return replayed(*raw->trace, options, static_cast<std::uint64_t>(scenario.replication));
+    };
+    replay = cache == nullptr
+                 ? make()
+                 : cache->replays.get(
+                       replay_key(options, scenario.replication) + trace_key(*given, setup), make);
+    if (options.at_end == AtEnd::repeat && replay.trace->end == replay.trace->start) {
       reader->fail("at_end", "a trace of length 0 cannot be repeated");
     }
     setup.trace_stamp.cap_text = cap_in_words(options);
   }
+  setup.trace = replay.trace;
   setup.trace_stamp.name = std::filesystem::path(setup.trace->name).filename().string();
-  setup.trace_stamp.sha256 = setup.trace->source_sha256.empty() ? sha256(write_trace(*setup.trace))
-                                                                : setup.trace->source_sha256;
-  setup.trace_stamp.statistics = to_json(statistics_of(*setup.trace));
+  setup.trace_stamp.sha256 = replay.sha256;
+  setup.trace_stamp.statistics = replay.statistics;
 }
 
 void read_policies(ObjectReader& root, Setup& setup) {
@@ -188,12 +270,12 @@ Setup make_setup(const JsonNode& tree, InputCache* cache) {
   // The number of nodes may come from the trace, the cap of the trace from the number of nodes.
   std::optional<ObjectReader> trace_reader;
   auto cluster = root.object("cluster");
-  auto raw = read_raw_trace(root, trace_reader, setup.streams);
+  const auto raw = read_raw_trace(root, trace_reader, cache, setup);
   if (!raw && !cluster.has("nodes")) {
     cluster.fail("", "missing key 'nodes': with trace \"none\" it says how many there are");
   }
   scenario.cluster =
-      read_cluster(cluster, raw ? peak_alive(*raw) : 1, scenario.model, scenario.training);
+      read_cluster(cluster, raw ? raw->peak_alive : 1, scenario.model, scenario.training);
   if (!raw && !scenario.until.given()) {
     root.fail("trace", "\"none\" needs training.until: nothing else ends the run");
   }
@@ -204,7 +286,8 @@ Setup make_setup(const JsonNode& tree, InputCache* cache) {
     setup.warnings.push_back("memory does not suffice: " +
                              memory_text(memory, placed.slots_per_gpu));
   }
-  read_replay(trace_reader ? &*trace_reader : nullptr, std::move(raw), setup);
+  read_replay(tree.find("trace"), trace_reader ? &*trace_reader : nullptr, raw ? &*raw : nullptr,
+              cache, setup);
 
   read_routing(root, cache, setup);
   auto cost = root.object("cost");

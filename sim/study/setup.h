@@ -34,7 +34,7 @@ struct NamedPolicy {
 /// trace and the same routing load.
 struct Setup {
   Scenario scenario;
-  std::unique_ptr<Trace> trace;  // replay options applied
+  std::shared_ptr<const Trace> trace;  // replay options applied
   std::shared_ptr<const RoutingLoad> routing;
   Cost cost;
   RngStreams streams{0, 0};

@@ -13,6 +13,8 @@
 
 namespace bethany {
 
+class PlanMemory;
+
 /// How a run came out: facts have gone to the sink; without a result there is a reason.
 struct RunOutcome {
   /// Empty: the run reached its horizon. Otherwise why there is no result: the policy has no plan
@@ -30,6 +32,8 @@ struct JobInput {
   RngStreams streams;
   /// Test hook: advance steps one by one instead of in one go. Results do not change.
   bool step_by_step = false;
+  /// What earlier runs worked out, or null. It holds plans of runs like this one only.
+  PlanMemory* memory = nullptr;
 };
 
 /// Runs the training job (DESIGN §4.5; the rules, and what they leave open, in README.md here).

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "sim/placement/domains.h"
+#include "sim/training/plan_memory.h"
 
 namespace bethany {
 namespace {
@@ -114,6 +115,16 @@ Configuration Planner::without_plan(int nodes) const {
   return configuration;
 }
 
+/// The entry of the routing load that alone decides a plan made now, if the memory may know it.
+std::optional<std::int64_t> Planner::remembered_entry(std::int64_t committed) const {
+  if (input_.memory == nullptr || draws_random_ || looks_back_ || uses_domains_) return {};
+  if (committed == 0) return -1;  // the observed load is uniform
+  const auto entry = input_.routing.entry_at(committed - 1);
+  const auto first = std::max<std::int64_t>(0, committed - kObservedSteps);
+  if (input_.routing.entry_at(first) != entry) return {};
+  return static_cast<std::int64_t>(entry);
+}
+
 Planner::MadePlan Planner::plan_for(const PlacementShape& shape, std::int64_t committed) {
   Rng rng = input_.streams.stream("placement", decisions_++);
   for (const auto& known : known_plans_) {
@@ -122,10 +133,15 @@ Planner::MadePlan Planner::plan_for(const PlacementShape& shape, std::int64_t co
       return known.plan;
     }
   }
-  auto made = make_plan(*input_.policy.allocation, *input_.policy.placement, shape,
-                        input_.policy.layer_order, input_.routing.observed(committed), rng);
-  if (auto* infeasible = std::get_if<Infeasible>(&made)) return std::move(*infeasible);
-  auto plan = std::make_shared<const PlacementPlan>(std::get<PlacementPlan>(std::move(made)));
+  const auto entry = remembered_entry(committed);
+  auto plan = entry ? input_.memory->plan(shape.nodes, *entry) : nullptr;
+  if (plan == nullptr) {
+    auto made = make_plan(*input_.policy.allocation, *input_.policy.placement, shape,
+                          input_.policy.layer_order, input_.routing.observed(committed), rng);
+    if (auto* infeasible = std::get_if<Infeasible>(&made)) return std::move(*infeasible);
+    plan = std::make_shared<const PlacementPlan>(std::get<PlacementPlan>(std::move(made)));
+    if (entry) input_.memory->keep_plan(shape.nodes, *entry, plan);
+  }
   if (looks_back_) return plan;
   known_plans_.push_front({shape.nodes, committed, shape.domain_of_node, plan});
   if (known_plans_.size() > kKnownPlans) known_plans_.pop_back();
@@ -198,6 +214,23 @@ Duration Planner::step_time(const Configuration& configuration, std::int64_t com
   return time;
 }
 
+const std::vector<LayerTraffic>& Planner::work_out_traffic(const Configuration& configuration,
+                                                           std::int64_t entry) {
+  const auto placement_shape = shape(configuration.nodes);
+  const auto& shares = input_.routing.entries()[static_cast<std::size_t>(entry)].shares;
+  traffic_.resize(configuration.plan->layers.size());
+  for (std::size_t layer = 0; layer < traffic_.size(); ++layer) {
+    traffic_[layer] =
+        input_.policy.dispatch->dispatch(placement_shape, configuration.plan->layers[layer], rows_,
+                                         shares.row(static_cast<int>(layer)));
+  }
+  if (input_.memory != nullptr) {
+    input_.memory->keep_traffic(configuration.plan, entry,
+                                std::make_shared<const std::vector<LayerTraffic>>(traffic_));
+  }
+  return traffic_;
+}
+
 Duration Planner::step_time_of(const Configuration& configuration, std::int64_t committed,
                                const std::vector<SlowPlace>& slow) {
   const auto& training = input_.scenario.training;
@@ -219,16 +252,14 @@ Duration Planner::step_time_of(const Configuration& configuration, std::int64_t 
       rows_[rank] = (even + (static_cast<std::int64_t>(rank) < more ? 1 : 0)) *
                     training.sequence_length * input_.scenario.model.top_k;
     }
-    const auto placement_shape = shape(configuration.nodes);
-    const auto& shares = input_.routing.shares_at(committed);
-    traffic_.resize(configuration.plan->layers.size());
-    for (std::size_t layer = 0; layer < traffic_.size(); ++layer) {
-      traffic_[layer] =
-          input_.policy.dispatch->dispatch(placement_shape, configuration.plan->layers[layer],
-                                           rows_, shares.row(static_cast<int>(layer)));
+    remembered_traffic_ = nullptr;
+    const auto entry = static_cast<std::int64_t>(input_.routing.entry_at(committed));
+    if (input_.memory != nullptr) {
+      remembered_traffic_ = input_.memory->traffic(configuration.plan, entry);
     }
     query.plan = configuration.plan.get();
-    query.layers = traffic_;
+    query.layers =
+        remembered_traffic_ ? *remembered_traffic_ : work_out_traffic(configuration, entry);
     if (!slow.empty()) {
       speeds_.assign(rows_.size(), 1);
       for (const auto& member : slow) {

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -68,6 +69,10 @@ class Planner {
 
   PlacementShape shape(int nodes) const;
   MadePlan plan_for(const PlacementShape& shape, std::int64_t committed);
+  std::optional<std::int64_t> remembered_entry(std::int64_t committed) const;
+  /// Of the configuration's plan under an entry of the routing load; rows_ is filled in.
+  const std::vector<LayerTraffic>& work_out_traffic(const Configuration& configuration,
+                                                    std::int64_t entry);
 
   const JobInput& input_;
   bool makes_plans_;
@@ -105,6 +110,7 @@ class Planner {
   std::vector<std::int64_t> rows_;
   std::vector<double> speeds_;
   std::vector<LayerTraffic> traffic_;
+  std::shared_ptr<const std::vector<LayerTraffic>> remembered_traffic_;
 };
 
 }  // namespace bethany

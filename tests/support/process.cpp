@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -37,35 +38,51 @@ std::string read_text(const std::string& path) {
   return text.str();
 }
 
-ProcessResult run_process(const std::vector<std::string>& arguments, const std::string& input) {
-  const TemporaryDirectory scratch;
-  const auto in = scratch.write("in", input);
-  const auto out = scratch.path() + "/out";
-  const auto err = scratch.path() + "/err";
-  const pid_t child = fork();
-  if (child == 0) {
-    std::vector<char*> argv;
-    for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    if (std::freopen(in.c_str(), "r", stdin) == nullptr ||
-        std::freopen(out.c_str(), "w", stdout) == nullptr ||
-        std::freopen(err.c_str(), "w", stderr) == nullptr) {
-      _exit(126);
-    }
-    execvp(argv[0], argv.data());
-    _exit(127);
+Process::Process(const std::vector<std::string>& arguments, const std::string& input) {
+  const auto in = scratch_.write("in", input);
+  const auto out = scratch_.path() + "/out";
+  const auto err = scratch_.path() + "/err";
+  pid_ = fork();
+  if (pid_ != 0) return;
+  std::vector<char*> argv;
+  for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  if (std::freopen(in.c_str(), "r", stdin) == nullptr ||
+      std::freopen(out.c_str(), "w", stdout) == nullptr ||
+      std::freopen(err.c_str(), "w", stderr) == nullptr) {
+    _exit(126);
   }
+  execvp(argv[0], argv.data());
+  _exit(127);
+}
+
+Process::~Process() {
+  if (pid_ <= 0) return;
+  signal(SIGKILL);
+  wait();
+}
+
+void Process::signal(int number) const { kill(pid_, number); }
+
+ProcessResult Process::wait() {
   int status = 0;
-  waitpid(child, &status, 0);
+  waitpid(pid_, &status, 0);
+  pid_ = -1;
   ProcessResult result;
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  result.out = read_text(out);
-  result.err = read_text(err);
+  result.out = read_text(scratch_.path() + "/out");
+  result.err = read_text(scratch_.path() + "/err");
   return result;
 }
 
+ProcessResult run_process(const std::vector<std::string>& arguments, const std::string& input) {
+  return Process(arguments, input).wait();
+}
+
+std::string bethany_program() { return BETHANY_BINARY; }
+
 ProcessResult bethany_command(std::vector<std::string> arguments, const std::string& input) {
-  arguments.insert(arguments.begin(), BETHANY_BINARY);
+  arguments.insert(arguments.begin(), bethany_program());
   return run_process(arguments, input);
 }
 

@@ -12,12 +12,6 @@ struct ProcessResult {
   std::string err;
 };
 
-/// Runs a program with arguments, `input` on its standard input, and waits for it.
-ProcessResult run_process(const std::vector<std::string>& arguments, const std::string& input = "");
-
-/// The program under test with these arguments.
-ProcessResult bethany_command(std::vector<std::string> arguments, const std::string& input = "");
-
 /// A directory of its own, removed with all in it at the end.
 class TemporaryDirectory {
  public:
@@ -32,6 +26,30 @@ class TemporaryDirectory {
  private:
   std::string path_;
 };
+
+/// A program at work, killed at the end if it is not waited for.
+class Process {
+ public:
+  explicit Process(const std::vector<std::string>& arguments, const std::string& input = "");
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  void signal(int number) const;
+  ProcessResult wait();
+
+ private:
+  TemporaryDirectory scratch_;
+  int pid_ = -1;
+};
+
+/// Runs a program with arguments, `input` on its standard input, and waits for it.
+ProcessResult run_process(const std::vector<std::string>& arguments, const std::string& input = "");
+
+/// Where the program under test lies.
+std::string bethany_program();
+
+/// The program under test with these arguments.
+ProcessResult bethany_command(std::vector<std::string> arguments, const std::string& input = "");
 
 std::string read_text(const std::string& path);
 
