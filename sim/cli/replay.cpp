@@ -6,6 +6,7 @@
 #include "analysis/tables.h"
 #include "sim/base/error.h"
 #include "sim/base/files.h"
+#include "sim/cli/asserts.h"
 #include "sim/cli/command.h"
 #include "sim/cli/run_output.h"
 #include "sim/model/run_record_file.h"
@@ -19,6 +20,7 @@ struct Options {
   std::string policy;
   std::string directory;
   bool events = false;
+  std::vector<std::string> asserts;
   OutputOptions output;
 };
 
@@ -38,6 +40,7 @@ int replay_command(const Options& options) {
       options.policy.empty() ? std::vector<std::string>{} : std::vector{options.policy};
   const auto chosen = choose_policies(setup, typed);
   const NamedPolicy named = chosen.front();
+  const auto asserts = read_asserts(options.asserts, {named});
   RecordWriter record({.node_names = setup.trace->node_names});
   std::string story;
   Narrator narrator(setup.trace->node_names, [&story](std::string_view line) {
@@ -74,7 +77,7 @@ int replay_command(const Options& options) {
   } else {
     print_text(replay_text(result, table_format(options.output.format), wants_colour()));
   }
-  return 0;
+  return report_asserts(asserts, {.runs = {{result}}}, {});
 }
 
 }  // namespace
@@ -87,6 +90,7 @@ void add_replay(CLI::App& program, CommandContext& context) {
                       "a policy of the scenario or a preset, as NAME[:KEY=VALUE]...");
   command->add_option("-o,--output", options->directory, "keep the run record in this directory");
   command->add_flag("--events", options->events, "tell every disruption, stage by stage");
+  add_asserts(*command, options->asserts);
   add_format(*command, options->output);
   add_force(*command, options->output);
   command->callback(
