@@ -59,6 +59,7 @@ constexpr Command kCommands[] = {
     {"model", bethany::add_model},         {"list", bethany::add_list},
     {"profile", bethany::add_profile},     {"calibrate", bethany::add_calibrate},
     {"reproduce", bethany::add_reproduce}, {"routing", bethany::add_routing},
+    {"timeline", bethany::add_timeline},
 };
 
 /// Adds the command that is typed, or all when that is none of them: building the options of all
