@@ -60,6 +60,7 @@ constexpr Command kCommands[] = {
     {"reproduce", bethany::add_reproduce}, {"plan", bethany::add_plan},
     {"routing", bethany::add_routing},     {"report", bethany::add_report},
     {"sweep", bethany::add_sweep},         {"merge", bethany::add_merge},
+    {"timeline", bethany::add_timeline},
 };
 
 /// Adds the command that is typed, or all when that is none of them: building the options of all

@@ -79,6 +79,7 @@ void add_recover(CLI::App& program, CommandContext& context);
 void add_profile(CLI::App& program, CommandContext& context);
 void add_model(CLI::App& program, CommandContext& context);
 void add_calibrate(CLI::App& program, CommandContext& context);
+void add_timeline(CLI::App& program, CommandContext& context);
 void add_reproduce(CLI::App& program, CommandContext& context);
 void add_plan(CLI::App& program, CommandContext& context);
 void add_report(CLI::App& program, CommandContext& context);

@@ -11,6 +11,7 @@
 #include "sim/base/error.h"
 #include "sim/base/files.h"
 #include "sim/base/text.h"
+#include "sim/cli/asserts.h"
 #include "sim/cli/command.h"
 #include "sim/cli/run_output.h"
 #include "sim/model/run_record_file.h"
@@ -27,6 +28,7 @@ struct Options {
   ReplicateOptions replicate;
   std::string until_ci;
   std::string directory;
+  std::vector<std::string> asserts;
   OutputOptions output;
 };
 
@@ -98,6 +100,7 @@ int compare_command(Options options) {
   const auto setup = make_setup(tree);
   for (const auto& warning : setup.warnings) say("warning: " + warning);
   const auto policies = choose_policies(setup, split_names(options.policies));
+  const auto asserts = read_asserts(options.asserts, policies);
   std::deque<RecordWriter> records;
   for (std::size_t i = 0; i < policies.size(); ++i) {
     records.emplace_back(RecordHeader{.node_names = setup.trace->node_names});
@@ -132,7 +135,7 @@ int compare_command(Options options) {
                             wants_colour()));
   }
   if (!any) throw InfeasibleError("no policy has a run in this scenario");
-  return 0;
+  return report_asserts(asserts, replications, comparisons);
 }
 
 }  // namespace
@@ -162,6 +165,7 @@ void add_compare(CLI::App& program, CommandContext& context) {
   command->add_option("-o,--output", options->directory, "keep the run records in this directory");
   command->add_option("-j,--jobs", options->replicate.threads, "threads")
       ->check(CLI::Range(1, 1024));
+  add_asserts(*command, options->asserts);
   add_format(*command, options->output);
   add_force(*command, options->output);
   command->callback(

@@ -4,8 +4,10 @@
 
 #include "analysis/narrative.h"
 #include "analysis/tables.h"
+#include "analysis/timeline.h"
 #include "sim/base/error.h"
 #include "sim/base/files.h"
+#include "sim/cli/asserts.h"
 #include "sim/cli/command.h"
 #include "sim/cli/run_output.h"
 #include "sim/model/run_record_file.h"
@@ -19,6 +21,9 @@ struct Options {
   std::string policy;
   std::string directory;
   bool events = false;
+  std::string timeline;
+  std::int64_t timeline_events = TimelineOptions().most_events;
+  std::vector<std::string> asserts;
   OutputOptions output;
 };
 
@@ -38,18 +43,23 @@ int replay_command(const Options& options) {
       options.policy.empty() ? std::vector<std::string>{} : std::vector{options.policy};
   const auto chosen = choose_policies(setup, typed);
   const NamedPolicy named = chosen.front();
+  const auto asserts = read_asserts(options.asserts, {named});
   RecordWriter record({.node_names = setup.trace->node_names});
   std::string story;
   Narrator narrator(setup.trace->node_names, [&story](std::string_view line) {
     story += line;
     story += '\n';
   });
+  Timeline timeline({.node_names = setup.trace->node_names,
+                     .domains = setup.scenario.cluster.domains,
+                     .most_events = options.timeline_events});
   RunSummary summary;
   {
     Progress progress(1, horizon_of(setup));
     summary = compare(setup, {named}, 1, [&](std::size_t) {
                 std::vector<RunSink*> sinks = {progress.sink(0)};
                 if (!options.directory.empty()) sinks.push_back(&record);
+                if (!options.timeline.empty()) sinks.push_back(&timeline);
                 if (options.events) sinks.push_back(&narrator);
                 return sinks;
               }).front();
@@ -58,6 +68,9 @@ int replay_command(const Options& options) {
   const RunResult result{summary, context_of(setup)};
   const auto answer = replay_answer(result);
   if (!options.directory.empty()) write_record(options, setup, answer, record.text());
+  if (!options.timeline.empty()) {
+    write_output(options.timeline, timeline.text(), options.output.force);
+  }
   if (options.policy.empty() && chosen.size() > 1) {
     say(fmt::format("replayed policy '{}', the first of {}; --policy chooses another", named.name,
                     chosen.size()));
@@ -74,7 +87,7 @@ int replay_command(const Options& options) {
   } else {
     print_text(replay_text(result, table_format(options.output.format), wants_colour()));
   }
-  return 0;
+  return report_asserts(asserts, {.runs = {{result}}}, {});
 }
 
 }  // namespace
@@ -87,6 +100,10 @@ void add_replay(CLI::App& program, CommandContext& context) {
                       "a policy of the scenario or a preset, as NAME[:KEY=VALUE]...");
   command->add_option("-o,--output", options->directory, "keep the run record in this directory");
   command->add_flag("--events", options->events, "tell every disruption, stage by stage");
+  command->add_option("--timeline", options->timeline,
+                      "write the run as Chrome trace JSON, for Perfetto, to this file");
+  add_timeline_events(*command, options->timeline_events);
+  add_asserts(*command, options->asserts);
   add_format(*command, options->output);
   add_force(*command, options->output);
   command->callback(

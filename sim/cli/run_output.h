@@ -1,5 +1,7 @@
 #pragma once
 
+#include <CLI/CLI.hpp>
+#include <cstdint>
 #include <memory>
 
 #include "sim/model/run_record.h"
@@ -20,5 +22,8 @@ class Progress {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// `--timeline-events N`: the most events of a timeline.
+void add_timeline_events(CLI::App& command, std::int64_t& most_events);
 
 }  // namespace bethany

@@ -143,6 +143,11 @@ int read_slots(ObjectReader& keys, const MemorySum& sum, bool memory_check, int 
 
 }  // namespace
 
+std::vector<FailureDomain> read_failure_domains(ObjectReader& cluster) {
+  std::set<std::string> seen;
+  return read_domains(cluster, 0, seen);
+}
+
 NodeType read_node_type(ObjectReader& cluster) {
   const JsonNode* value = cluster.raw("node_type");
   if (value != nullptr && value->kind == JsonNode::Kind::object) {
@@ -179,8 +184,7 @@ Cluster read_cluster(ObjectReader& keys, int nodes_left_out, const MoeModel& mod
   cluster.slots_per_gpu = read_slots(keys, sum, cluster.memory_check, model.experts);
   cluster.storage = read_storage(keys.object("storage"), cluster.node_type);
   cluster.startup_delay = keys.duration("startup_delay", Duration(0));
-  std::set<std::string> seen;
-  cluster.domains = read_domains(keys, 0, seen);
+  cluster.domains = read_failure_domains(keys);
   keys.finish();
   return cluster;
 }

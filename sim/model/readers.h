@@ -42,6 +42,9 @@ NodeType read_node_type(ObjectReader& cluster);
 /// Reads the key `nodes` of a cluster; empty when it is left out. Throws InputError.
 std::optional<int> read_nodes(ObjectReader& cluster);
 
+/// Reads the key `domains` of a cluster: a tree in which every node stands once. Throws InputError.
+std::vector<FailureDomain> read_failure_domains(ObjectReader& cluster);
+
 /// Reads all keys of a cluster and calls finish(). `nodes_left_out` is the number of nodes when the
 /// key is left out (what the trace says). Slots default to what the memory holds, at most one
 /// replica of each expert; more than the memory holds are refused with the whole sum.

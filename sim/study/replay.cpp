@@ -57,13 +57,11 @@ Duration horizon_of(const Setup& setup) {
   return trace_ends_it && !until.given() ? trace_length : Duration(0);
 }
 
-namespace {
-
 RunSummary run_row(const Setup& setup, const Policy& policy, const std::vector<Policy>& bounded,
-                   const std::vector<RunSink*>& sinks) {
+                   const std::vector<RunSink*>& sinks, PlanMemory* memory) {
   switch (policy.bound) {
     case Bound::none:
-      return replay(setup, policy, sinks);
+      return replay(setup, policy, sinks, memory);
     case Bound::ideal:
       return ideal_bound(setup, bounded, sinks);
     case Bound::clairvoyant:
@@ -71,8 +69,6 @@ RunSummary run_row(const Setup& setup, const Policy& policy, const std::vector<P
   }
   return {};
 }
-
-}  // namespace
 
 std::vector<RunSummary> compare(const Setup& setup, const std::vector<NamedPolicy>& policies,
                                 int threads, const SinksOfRun& sinks) {

@@ -20,6 +20,10 @@ class PlanMemory;
 RunSummary replay(const Setup& setup, const Policy& policy, const std::vector<RunSink*>& sinks = {},
                   PlanMemory* memory = nullptr);
 
+/// A row of a comparison: the policy's replay, or the bound that it is of `bounded`.
+RunSummary run_row(const Setup& setup, const Policy& policy, const std::vector<Policy>& bounded,
+                   const std::vector<RunSink*>& sinks = {}, PlanMemory* memory = nullptr);
+
 /// Runs a job and folds its facts.
 RunSummary run_job(const JobInput& input, const std::optional<double>& usd_per_node_hour,
                    const std::vector<RunSink*>& sinks);
