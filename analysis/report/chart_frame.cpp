@@ -127,8 +127,8 @@ void make_room(FrameAxis& axis) {
     axis.high *= room;
   } else {
     const double room = 0.02 * (axis.high - axis.low);
-    axis.low -= axis.low == 0 ? 0 : room;
-    axis.high += axis.high == 0 ? 0 : room;
+    axis.low -= room;
+    axis.high += room;
   }
 }
 

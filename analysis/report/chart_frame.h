@@ -64,7 +64,8 @@ int panel_height(const ChartFrame& frame);
 /// Eight colours told apart by people with any colour vision (Okabe and Ito), as "#rrggbb" on a
 /// light ground; the page has variables --c0 … --c7 with those for a dark one.
 const std::vector<std::string>& chart_colours();
-/// Four patterns of dashes: with the colours they tell 32 categories apart.
+/// Four patterns of dashes, and four shapes of dots in the same order: with the colours they tell
+/// 32 categories apart.
 const std::vector<std::vector<int>>& chart_dashes();
 std::size_t colour_index(std::size_t category);
 std::size_t dash_index(std::size_t category);

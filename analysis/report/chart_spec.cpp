@@ -149,7 +149,7 @@ class SpecWriter {
     return node;
   }
 
-  static JsonNode mark_node(const ChartLayer& layer) {
+  JsonNode mark_node(const ChartLayer& layer) const {
     JsonNode mark;
     const auto set_type = [&](const char* type) { mark.member("type") = JsonNode::of(type); };
     switch (layer.mark) {
@@ -184,7 +184,7 @@ class SpecWriter {
         set_type("rect");
         break;
     }
-    mark.member("clip") = JsonNode::of(true);
+    if (can_zoom()) mark.member("clip") = JsonNode::of(true);
     if (layer.dashed) {
       mark.member("strokeDash") = JsonNode::array_of({whole(3), whole(4)});
       mark.member("strokeWidth") = JsonNode::of(1.2);
@@ -340,7 +340,7 @@ class SpecWriter {
     static const std::vector<std::string> shapes = {"circle", "square", "triangle-up", "diamond"};
     std::vector<std::string> range;
     for (std::size_t i = 0; i < frame_.colours.size(); ++i) {
-      range.push_back(shapes[i % shapes.size()]);
+      range.push_back(shapes[dash_index(i)]);
     }
     return texts(range);
   }

@@ -179,7 +179,7 @@ class SvgDrawing {
       }
       return fmt::format("<path d=\"{}Z\"", path);
     };
-    switch (category % 4) {
+    switch (dash_index(category)) {
       case 0:
         return fmt::format("<circle cx=\"{}\" cy=\"{}\" r=\"{}\"", at(x), at(y), at(r));
       case 1:
