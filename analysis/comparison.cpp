@@ -129,14 +129,16 @@ std::string ending(const Comparison& comparison) {
   return text + (unclear ? ": no clear winner." : ".");
 }
 
-/// " It reaches 62 % of ideal, an upper bound." or nothing.
+/// " It reaches 62 % of ideal, an upper bound." or nothing; of several bounds the lowest.
 std::string share_of_bound(std::span<const RunSummary> runs, const RunSummary& leader) {
+  const RunSummary* bound = nullptr;
   for (const auto& run : runs) {
     if (!run.feasible || !run.is_bound || goodput(run) <= 0) continue;
-    return fmt::format(" {} reaches {:.3g} % of {}, an upper bound.", leader.policy,
-                       100 * goodput(leader) / goodput(run), run.policy);
+    if (bound == nullptr || goodput(run) < goodput(*bound)) bound = &run;
   }
-  return "";
+  if (bound == nullptr) return "";
+  return fmt::format(" {} reaches {:.3g} % of {}, an upper bound.", leader.policy,
+                     100 * goodput(leader) / goodput(*bound), bound->policy);
 }
 
 std::string sentence(const RunSummary& leader, const RunSummary& other, const RunSummary* next,

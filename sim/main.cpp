@@ -27,7 +27,7 @@ int fail(int code, const char* message) {
 /// CLI11 says of an unknown command only that one is required: name it, and the nearest. Throws
 /// CLI::ValidationError.
 void check_command(const CLI::App& parent, int argc, char** argv, int place) {
-  static const std::vector<std::string> kLater = {"plan", "report", "schema", "fetch"};
+  static const std::vector<std::string> kLater = {"plan", "schema", "fetch"};
   if (place >= argc || argv[place][0] == '-') return;
   const std::string typed = argv[place];
   std::vector<std::string> names;
@@ -59,6 +59,7 @@ constexpr Command kCommands[] = {
     {"profile", bethany::add_profile},     {"calibrate", bethany::add_calibrate},
     {"reproduce", bethany::add_reproduce}, {"routing", bethany::add_routing},
     {"sweep", bethany::add_sweep},         {"merge", bethany::add_merge},
+    {"report", bethany::add_report},
 };
 
 /// Adds the command that is typed, or all when that is none of them: building the options of all

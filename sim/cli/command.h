@@ -77,5 +77,6 @@ void add_profile(CLI::App& program, CommandContext& context);
 void add_model(CLI::App& program, CommandContext& context);
 void add_calibrate(CLI::App& program, CommandContext& context);
 void add_reproduce(CLI::App& program, CommandContext& context);
+void add_report(CLI::App& program, CommandContext& context);
 
 }  // namespace bethany

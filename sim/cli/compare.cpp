@@ -7,6 +7,7 @@
 
 #include "analysis/compare_answer.h"
 #include "analysis/compare_text.h"
+#include "analysis/report/report_data.h"
 #include "sim/base/error.h"
 #include "sim/base/files.h"
 #include "sim/base/text.h"
@@ -38,17 +39,6 @@ std::vector<std::string> split_names(const std::string& list) {
     from = to + 1;
   }
   return names;
-}
-
-/// A directory name for a policy: what is no letter, digit, - + . _ becomes _.
-std::string directory_name(std::size_t index, const std::string& policy) {
-  std::string name = fmt::format("{:02}-", index);
-  for (const char c : policy) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '+' || c == '.' || c == '_';
-    name += plain ? c : '_';
-  }
-  return name;
 }
 
 /// "2%" or "0.02". Throws CLI::ValidationError.
@@ -88,7 +78,7 @@ void write_records(const Options& options, const Setup& setup, const Replication
   const auto& runs = replications.runs.front();
   for (std::size_t i = 0; i < runs.size(); ++i) {
     if (!runs[i].summary.feasible) continue;
-    const auto place = top / directory_name(i, runs[i].summary.policy);
+    const auto place = top / kept_directory(i, runs[i].summary.policy);
     make_output_directory(place.string(), true);
     write_output((place / "events.jsonl").string(), records[i].text(), true);
     write_output((place / "summary.json").string(), to_text(replay_answer(runs[i])) + "\n", true);

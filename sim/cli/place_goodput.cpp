@@ -83,7 +83,9 @@ int place_by_goodput(const PlacementOptions& placement, const GoodputOptions& op
   const auto setup = load_setup(options.scenario);
   const auto policy =
       build_policy({options.policy, policy_from_text(options.policy, setup.policies)});
-  if (policy.ideal) throw InputError("--policy: 'ideal' has no plans");
+  if (policy.bound != Bound::none) {
+    throw InputError(fmt::format("--policy: '{}' is a bound and has no plans", options.policy));
+  }
   const auto otherwise = request_of(setup);
   auto request = read_request(placement, &otherwise);
   const auto failures = failure_statistics(*setup.trace, request.nodes);

@@ -51,6 +51,9 @@ const std::map<std::string, Preset, std::less<>>& preset_table() {
       {"ideal",
        {"upper bound: best step time of the compared policies, all nodes there, nothing blocks", "",
         "{}"}},
+      {"clairvoyant",
+       {"upper bound: knows the trace, trains whenever nodes are ready, pays only the changes", "",
+        "{}"}},
   };
   return table;
 }
@@ -212,11 +215,13 @@ Policy read_policy(const JsonNode& node, const std::string& path, const std::str
   Policy policy;
   policy.name = name;
   policy.preset = preset_name;
-  if (preset_name == "ideal") {
+  policy.bound = preset_name == "ideal"         ? Bound::ideal
+                 : preset_name == "clairvoyant" ? Bound::clairvoyant
+                                                : Bound::none;
+  if (policy.bound != Bound::none) {
     ObjectReader reader(node, path, effective);
     reader.string("preset", preset_name);
     reader.finish();
-    policy.ideal = true;
     return policy;
   }
   const JsonNode whole = lay_over(preset_object(preset_name), node);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,13 +14,14 @@
 
 namespace bethany {
 
+/// What a row is, if no strategy: an upper bound of those compared with it (sim/study).
+enum class Bound : std::uint8_t { none, ideal, clairvoyant };
+
 /// A complete named strategy: one part of each kind. Move-only; its parts are stateless.
 struct Policy {
-  std::string name;    // as typed
-  std::string preset;  // it started from
-  /// The upper bound: the best step time of the compared policies, all target nodes always there,
-  /// nothing ever blocks. Its parts are not looked at.
-  bool ideal = false;
+  std::string name;           // as typed
+  std::string preset;         // it started from
+  Bound bound = Bound::none;  // of a bound no part is looked at
   std::unique_ptr<Allocation> allocation;
   std::unique_ptr<Placement> placement;
   std::unique_ptr<Dispatch> dispatch;

@@ -25,7 +25,7 @@ struct RunOutcome {
 /// Everything one run depends on. A run is a pure function of it.
 struct JobInput {
   const Scenario& scenario;
-  const Policy& policy;  // not ideal
+  const Policy& policy;  // no bound
   const Trace& trace;    // replay options applied: at most scenario.cluster.nodes alive
   const RoutingLoad& routing;
   const StepTimer& timer;

@@ -52,7 +52,7 @@ Process::Process(const std::vector<std::string>& arguments, const std::string& i
       std::freopen(err.c_str(), "w", stderr) == nullptr) {
     _exit(126);
   }
-  execv(argv[0], argv.data());
+  execvp(argv[0], argv.data());
   _exit(127);
 }
 

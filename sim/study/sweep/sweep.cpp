@@ -128,7 +128,8 @@ Setup Sweep::setup_of(const SweepRun& run) const {
 
 NamedPolicy Sweep::policy_of(const SweepRun& run, const Setup& setup) const {
   const auto plain = named_policy(run.policy, setup);
-  return build_policy(plain).ideal ? plain : named_policy(laid_over(run.policy, run), setup);
+  return build_policy(plain).bound != Bound::none ? plain
+                                                  : named_policy(laid_over(run.policy, run), setup);
 }
 
 /// Whether some policy can do the run: it proves that keys and policies are known. Throws
@@ -140,8 +141,8 @@ void Sweep::check_run(const SweepRun& run) const {
     SweepRun with = run;
     with.policy = space_->policy(p);
     try {
-      // No key is laid over `ideal`: it proves nothing.
-      if (!build_policy(policy_of(with, setup)).ideal) return;
+      // No key is laid over a bound such as `ideal`: it proves nothing.
+      if (build_policy(policy_of(with, setup)).bound == Bound::none) return;
     } catch (const InputError& error) {
       if (!complaint) complaint = error;
     }
@@ -170,12 +171,12 @@ std::string Sweep::in_words(const std::string& complaint) const {
   return replaced_all(text, directory_ + "/", "");
 }
 
-/// The policies that the bound `ideal` is of: the others of the sweep, without those refused here.
-std::vector<Policy> Sweep::bounded_by_ideal(const SweepRun& run, const Setup& setup) const {
+/// The policies that a bound is of: the others of the sweep, without those refused here.
+std::vector<Policy> Sweep::policies_bounded(const SweepRun& run, const Setup& setup) const {
   std::vector<Policy> bounded;
   const auto add = [&](const std::string& name) {
     try {
-      if (build_policy(named_policy(name, setup)).ideal) return;
+      if (build_policy(named_policy(name, setup)).bound != Bound::none) return;
       bounded.push_back(build_policy(named_policy(laid_over(name, run), setup)));
     } catch (const InputError&) {
       // It has a line of its own that says why.
@@ -196,8 +197,9 @@ Sweep::Outcome Sweep::outcome_of(const SweepRun& run) const {
     const auto built = read_policy(policy.node, "/policies/" + policy.name, policy.name, &parts);
     const auto memory =
         memories_.get(memory_key(setup, parts), [] { return std::make_shared<PlanMemory>(); });
-    auto summary = built.ideal ? ideal_bound(setup, bounded_by_ideal(run, setup))
-                               : replay(setup, built, {}, memory.get());
+    const auto bounded =
+        built.bound == Bound::none ? std::vector<Policy>{} : policies_bounded(run, setup);
+    auto summary = run_row(setup, built, bounded, {}, memory.get());
     summary.policy = policy.name;
     if (!summary.feasible) return {"infeasible", summary.reason, "null"};
     return {"ok", "", to_line(replay_answer({summary, context_of(setup)}))};

@@ -1,0 +1,367 @@
+#include "analysis/report/verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/comparison.h"
+#include "analysis/metric.h"
+#include "analysis/number_text.h"
+#include "analysis/report/clean_text.h"
+#include "analysis/report/figure_parts.h"
+#include "analysis/report/json_values.h"
+#include "analysis/report/report_table.h"
+#include "sim/base/quantities.h"
+#include "sim/base/text.h"
+
+namespace bethany {
+namespace {
+
+/// Characters of a name in a sentence.
+constexpr std::size_t kName = 60;
+
+bool is_sweep(const ReportData& data) { return data.comparison.kind == JsonNode::Kind::null; }
+
+Int128 nanoseconds(const JsonNode& run, KeyPath keys) {
+  return static_cast<Int128>(std::llround(number_at(run, keys).value_or(0) * 1e9));
+}
+
+/// Adds the run to the sums that the verdict is made from.
+void add_run(const JsonNode& run, RunSummary& sum) {
+  sum.tokens_per_sample = 1;
+  sum.samples += integer_at(run, {"tokens"}).value_or(0);
+  sum.horizon += Duration(std::llround(number_at(run, {"horizon_s"}).value_or(0) * 1e9));
+  Ledger& ledger = sum.ledger;
+  ledger.total += nanoseconds(run, {"ledger_node_s", "total"});
+  ledger.productive += nanoseconds(run, {"ledger_node_s", "productive"});
+  for (std::size_t i = 0; i < kBlockedCount; ++i) {
+    ledger.blocked[i] += nanoseconds(run, {"ledger_node_s", "blocked", kBlockedNames[i]});
+  }
+  ledger.rolled_back += nanoseconds(run, {"ledger_node_s", "discarded", "rolled_back"});
+  ledger.step_in_flight += nanoseconds(run, {"ledger_node_s", "discarded", "step_in_flight"});
+  for (std::size_t i = 0; i < kUnavailableCount; ++i) {
+    ledger.unavailable[i] +=
+        nanoseconds(run, {"ledger_node_s", "unavailable", kUnavailableNames[i]});
+  }
+}
+
+/// Each policy's runs added up.
+std::vector<RunSummary> summed_runs(const ReportData& data) {
+  std::vector<RunSummary> sums;
+  for (const auto& entry : data.comparison.find("policies")->items) {
+    RunSummary& sum = sums.emplace_back();
+    sum.policy = text_at(entry, {"policy"});
+    sum.is_bound = flag_at(entry, {"bound"});
+    sum.feasible = flag_at(entry, {"feasible"});
+    sum.reason = text_at(entry, {"reason"});
+    for (const auto& run : data.comparison.find("runs")->items) {
+      if (text_at(run, {"policy"}) == sum.policy && flag_at(run, {"feasible"})) add_run(run, sum);
+    }
+  }
+  return sums;
+}
+
+std::vector<Comparison> comparisons_of(const ReportData& data) {
+  std::vector<Comparison> comparisons;
+  for (const auto& node : data.comparison.find("comparison")->items) {
+    Comparison& comparison = comparisons.emplace_back();
+    comparison.policy = text_at(node, {"policy"});
+    comparison.baseline = text_at(node, {"baseline"});
+    comparison.goodput_ratio = number_at(node, {"goodput_ratio"});
+    const auto low = number_at(node, {"low"});
+    const auto high = number_at(node, {"high"});
+    if (low && high) comparison.interval = Interval{*low, *high};
+    comparison.replications = integer_at(node, {"replications"}).value_or(1);
+    comparison.method = text_at(node, {"method"});
+  }
+  return comparisons;
+}
+
+double goodput(const RunSummary& run) {
+  return metric_value("goodput_tokens_per_s", run).value_or(0);
+}
+
+/// Feasible policies that can be chosen, most goodput first.
+std::vector<const RunSummary*> ranked(const std::vector<RunSummary>& runs) {
+  std::vector<const RunSummary*> ranking;
+  for (const auto& run : runs) {
+    if (run.feasible && !run.is_bound) ranking.push_back(&run);
+  }
+  std::stable_sort(ranking.begin(), ranking.end(), [](const RunSummary* a, const RunSummary* b) {
+    return goodput(*a) > goodput(*b);
+  });
+  return ranking;
+}
+
+/// The comparison of the two, whichever of them is the baseline.
+const Comparison* between(const std::vector<Comparison>& comparisons, const std::string& a,
+                          const std::string& b) {
+  for (const auto& comparison : comparisons) {
+    const bool forward = comparison.policy == a && comparison.baseline == b;
+    if (forward || (comparison.policy == b && comparison.baseline == a)) return &comparison;
+  }
+  return nullptr;
+}
+
+std::string headline_of(const std::vector<RunSummary>& runs,
+                        const std::vector<Comparison>& comparisons, std::int64_t replications) {
+  const auto ranking = ranked(runs);
+  if (ranking.empty()) return "No policy has a run";
+  const std::string leader = short_text(ranking[0]->policy, kName);
+  if (ranking.size() == 1) {
+    return fmt::format("{} trains {} tokens/s", leader, rounded(goodput(*ranking[0])));
+  }
+  const std::string next = short_text(ranking[1]->policy, kName);
+  if (replications == 1) return leader + " trains most on this trace";
+  const auto* tested = between(comparisons, ranking[0]->policy, ranking[1]->policy);
+  if (tested == nullptr) return fmt::format("{} has the highest mean, {} the next", leader, next);
+  if (!tested->interval || verdict_of(*tested->interval) == Verdict::no_clear_winner) {
+    return fmt::format("No clear winner between {} and {}", leader, next);
+  }
+  return leader + " trains most";
+}
+
+/// Long names stand in sentences as in tables.
+std::string with_short_names(std::string text, const std::vector<RunSummary>& runs) {
+  for (const auto& run : runs) {
+    if (length_of(run.policy) <= kName) continue;
+    const std::string name = short_text(run.policy, kName);
+    for (std::size_t at = text.find(run.policy); at != std::string::npos;
+         at = text.find(run.policy, at + name.size())) {
+      text.replace(at, run.policy.size(), name);
+    }
+  }
+  return text;
+}
+
+/// What the sentence of `compare` does not say with several replications: how often the leader was
+/// ahead, and that nobody tested it against the next best.
+std::string further(const std::vector<RunSummary>& runs, const std::vector<Comparison>& comparisons,
+                    const ReportData& data) {
+  const auto ranking = ranked(runs);
+  if (ranking.size() < 2 || replications_of(data) == 1) return "";
+  if (between(comparisons, ranking[0]->policy, ranking[1]->policy) == nullptr) {
+    return fmt::format(" The difference between {} and {} was not tested: neither is the baseline.",
+                       ranking[0]->policy, ranking[1]->policy);
+  }
+  return "";
+}
+
+ReportVerdict sweep_verdict(const ReportData& data) {
+  ReportVerdict verdict;
+  std::size_t ok = 0;
+  for (const auto& run : data.sweep_runs) ok += text_at(run, {"status"}) == "ok" ? 1 : 0;
+  verdict.headline = fmt::format("A sweep of {} runs", data.sweep_runs.size());
+  verdict.text = fmt::format("{} of {} runs have a result.", ok, data.sweep_runs.size());
+  const ReportTable table = policies_table(data);
+  for (const auto& row : table.rows) {
+    const auto best = std::find_if(row.cells.begin(), row.cells.end(),
+                                   [](const ReportTable::Cell& cell) { return cell.best; });
+    if (best == row.cells.end() ||
+        table.columns[static_cast<std::size_t>(best - row.cells.begin())].title != "tokens/s") {
+      continue;
+    }
+    std::vector<std::string> keys;
+    for (auto cell = row.cells.begin(); cell != best; ++cell) {
+      const auto& column = table.columns[static_cast<std::size_t>(cell - row.cells.begin())];
+      keys.push_back(
+          fmt::format("{} = {}", short_text(column.title, kName), short_text(cell->text, kName)));
+    }
+    verdict.text += fmt::format(" The point with most goodput is {}: {} tokens/s.",
+                                list_in_words(keys), best->text);
+    verdict.text += " It is the best of many: run it again with other seeds before relying on it.";
+    break;
+  }
+  return verdict;
+}
+
+std::string model_text(const JsonNode& scenario) {
+  const auto* model = scenario.find("model");
+  if (model == nullptr) return "UNKNOWN";
+  if (model->kind == JsonNode::Kind::string) return model->text;
+  for (const auto* key : {"name", "config"}) {
+    const auto name = text_at(*model, {key});
+    if (!name.empty()) return name;
+  }
+  return "given in the scenario";
+}
+
+std::string batch_text(const JsonNode& scenario) {
+  const auto whole = [&](KeyPath keys) { return integer_at(scenario, keys).value_or(0); };
+  const std::string mode = text_at(scenario, {"training", "batch", "mode"});
+  return fmt::format("{} sequences of {} tokens {}, accumulation {}",
+                     grouped(whole({"training", "batch", "sequences"})),
+                     grouped(whole({"training", "sequence_length"})),
+                     mode == "global" ? "in all" : "on each GPU",
+                     whole({"training", "batch", "accumulation"}));
+}
+
+std::string cluster_text(const JsonNode& scenario) {
+  const auto* type = value_at(scenario, {"cluster", "node_type"});
+  std::string name = "given in the scenario";
+  if (type != nullptr && type->kind == JsonNode::Kind::string) name = type->text;
+  if (type != nullptr && type->kind == JsonNode::Kind::object) {
+    const std::string given = text_at(*type, {"name"});
+    if (!given.empty()) name = given;
+  }
+  std::string text = fmt::format(
+      "{} nodes, type {}", grouped(integer_at(scenario, {"cluster", "nodes"}).value_or(0)), name);
+  const auto slots = integer_at(scenario, {"cluster", "slots_per_gpu"});
+  if (slots) text += fmt::format(", {} expert slots on a GPU", *slots);
+  return text;
+}
+
+std::string with_hash(std::string text, const std::string& hash) {
+  return hash.empty() ? text : text + fmt::format(" (sha256 {})", hash.substr(0, 12));
+}
+
+/// A run that says where results come from; null of a sweep without any.
+const JsonNode* any_run(const ReportData& data) {
+  if (!is_sweep(data)) return &data.comparison.find("runs")->items.front();
+  for (const auto& run : data.sweep_runs) {
+    const auto* result = value_at(run, {"result"});
+    if (result != nullptr) return result;
+  }
+  return nullptr;
+}
+
+bool any_price(const ReportData& data) {
+  const auto has_cost = [](const JsonNode& run) {
+    return number_at(run, {"cost_usd"}).has_value();
+  };
+  if (!is_sweep(data)) {
+    const auto& runs = data.comparison.find("runs")->items;
+    return std::any_of(runs.begin(), runs.end(), has_cost);
+  }
+  return std::any_of(data.sweep_runs.begin(), data.sweep_runs.end(), [&](const JsonNode& run) {
+    const auto* result = value_at(run, {"result"});
+    return result != nullptr && has_cost(*result);
+  });
+}
+
+}  // namespace
+
+ReportVerdict report_verdict(const ReportData& data) {
+  if (is_sweep(data)) return sweep_verdict(data);
+  const auto runs = summed_runs(data);
+  const auto comparisons = comparisons_of(data);
+  ReportVerdict verdict;
+  verdict.headline = headline_of(runs, comparisons, replications_of(data));
+  verdict.text = with_short_names(
+      verdict_sentence(runs, comparisons) + further(runs, comparisons, data), runs);
+  return verdict;
+}
+
+std::vector<std::pair<std::string, std::string>> scenario_card(const ReportData& data) {
+  std::vector<std::pair<std::string, std::string>> card;
+  const JsonNode& scenario = data.scenario;
+  card.emplace_back("Model", model_text(scenario));
+  card.emplace_back("Batch", batch_text(scenario));
+  card.emplace_back("Cluster", cluster_text(scenario));
+  const JsonNode* run = any_run(data);
+  if (run != nullptr) {
+    const std::string trace = text_at(*run, {"trace", "name"});
+    card.emplace_back("Failure trace", with_hash(trace.empty() ? "none" : trace,
+                                                 text_at(*run, {"trace", "sha256"})));
+    const std::string cap = text_at(*run, {"trace", "cap"});
+    if (!cap.empty()) card.emplace_back("Nodes of the trace", cap);
+    const std::string statistics = text_at(*run, {"trace", "statistics"});
+    if (!statistics.empty()) card.emplace_back("Trace as replayed", statistics);
+    card.emplace_back("Cost profile",
+                      with_hash(fmt::format("{}, {}", text_at(*run, {"profile", "name"}),
+                                            text_at(*run, {"profile", "kind"})),
+                                text_at(*run, {"profile", "sha256"})));
+    const auto horizon = number_at(*run, {"horizon_s"});
+    if (horizon) {
+      card.emplace_back("Horizon",
+                        rounded_text(Duration(static_cast<std::int64_t>(*horizon * 1e9))));
+    }
+    const auto* seed = value_at(*run, {"seed"});
+    if (seed != nullptr) {
+      card.emplace_back("Seed", seed->kind == JsonNode::Kind::string ? seed->text : to_line(*seed));
+    }
+    card.emplace_back("Made by", "bethany " + text_at(*run, {"version"}));
+  }
+  if (replications_of(data) > 1) {
+    card.emplace_back("Replications",
+                      fmt::format("{}, every policy on the same traces", replications_of(data)));
+  }
+  if (!any_price(data)) {
+    card.emplace_back("Prices", "UNKNOWN: the scenario has none, so no cost is shown");
+  }
+  return card;
+}
+
+std::vector<std::string> report_warnings(const ReportData& data) {
+  std::vector<std::string> warnings;
+  const JsonNode* run = any_run(data);
+  if (run != nullptr && text_at(*run, {"profile", "kind"}) != "measured") {
+    warnings.push_back(
+        fmt::format("Durations come from the profile {}, which is assumed, not measured on a "
+                    "machine of this kind: trust ratios more than absolute numbers.",
+                    text_at(*run, {"profile", "name"})));
+  }
+  if (is_sweep(data)) return warnings;
+  if (replications_of(data) == 1 && data.comparison.find("policies")->items.size() > 1) {
+    warnings.emplace_back(
+        "One trace only: another trace may rank the policies differently, and no interval can be "
+        "given.");
+  }
+  std::int64_t outside = 0;
+  for (const auto& each : data.comparison.find("runs")->items) {
+    outside += integer_at(each, {"out_of_range_queries"}).value_or(0);
+  }
+  if (outside > 0) {
+    warnings.push_back(fmt::format(
+        "{} durations were asked for outside the range that the profile was measured in.",
+        grouped(outside)));
+  }
+  for (const auto& entry : data.comparison.find("policies")->items) {
+    if (!flag_at(entry, {"feasible"})) {
+      warnings.push_back(fmt::format("{} has no run: {}",
+                                     short_text(text_at(entry, {"policy"}), kName),
+                                     text_at(entry, {"reason"})));
+    }
+  }
+  const auto* notes = data.comparison.find("notes");
+  for (std::size_t i = 0; notes != nullptr && i < notes->items.size(); ++i) {
+    if (notes->items[i].kind == JsonNode::Kind::string) warnings.push_back(notes->items[i].text);
+  }
+  return warnings;
+}
+
+std::string command_of(const ReportData& data) {
+  const JsonNode& from = is_sweep(data) ? data.manifest : data.comparison;
+  const std::string command = text_at(from, {"command"});
+  if (!command.empty()) return command;
+  return is_sweep(data) ? "bethany sweep scenario.json" : "bethany compare scenario.json";
+}
+
+std::string title_of(const ReportData& data) {
+  const std::string name = text_at(data.scenario, {"name"});
+  return name.empty() ? model_text(data.scenario) : name;
+}
+
+std::string report_markdown(const ReportData& data) {
+  const ReportVerdict verdict = report_verdict(data);
+  std::string text = fmt::format(
+      "## {}\n\n**{}.** {}\n\n", markdown_text(clean_text(title_of(data))),
+      markdown_text(clean_text(verdict.headline)), markdown_text(clean_text(verdict.text)));
+  text += to_markdown(plain_table(policies_table(data)));
+  const ReportTable pairs = pairs_table(data);
+  if (!pairs.rows.empty()) text += "\n" + to_markdown(plain_table(pairs));
+  text += "\n★ best of its column, bounds left out.\n";
+  for (const auto& warning : report_warnings(data)) {
+    text += "\n- " + markdown_text(clean_text(warning)) + "\n";
+  }
+  text += "\n";
+  for (const auto& [title, value] : scenario_card(data)) {
+    text += fmt::format("- {}: {}\n", title, markdown_text(clean_text(value)));
+  }
+  std::string command = clean_text(command_of(data));
+  std::replace(command.begin(), command.end(), '`', '\'');
+  return text + fmt::format("\nMade by `{}`\n", command);
+}
+
+}  // namespace bethany
