@@ -100,6 +100,8 @@ JsonNode compare_answer(const Replications& replications, std::span<const Compar
   const auto ranking = ranking_of(replications);
   answer.member("ranking").member("mean") = texts(ranking.by_mean);
   answer.member("ranking").member("p10") = texts(ranking.by_p10);
+  answer.member("ranking").member("first_to_second") =
+      ranking.first_to_second ? comparison_answer(*ranking.first_to_second) : JsonNode{};
   answer.member("notes") = texts(comparison_notes(replications));
   return answer;
 }

@@ -17,7 +17,7 @@ namespace {
 std::string prediction_notes(std::span<const RunSummary> runs) {
   std::vector<std::pair<std::string, std::vector<std::string>>> notes;
   for (const auto& run : runs) {
-    if (!run.feasible) continue;
+    if (!run.feasible || run.is_bound) continue;
     const auto& note = run.recovery.note;
     auto same = std::find_if(notes.begin(), notes.end(),
                              [&](const auto& entry) { return entry.first == note; });
@@ -130,9 +130,15 @@ std::string ranking_line(const Replications& replications) {
     return text;
   };
   const bool same = ranking.by_mean == ranking.by_p10;
-  return fmt::format(
+  auto text = fmt::format(
       "ranking by mean tokens/s: {}; by P10, what nine of ten replications exceed: {}\n",
       order(ranking.by_mean), same ? "the same" : order(ranking.by_p10));
+  const auto& lead = ranking.first_to_second;
+  if (lead && lead->verdict) {
+    text += fmt::format("first against second: {}, {}, better in {}/{}\n", ratio_cell(&*lead),
+                        name_of(*lead->verdict), lead->wins, lead->replications);
+  }
+  return text;
 }
 
 /// Where the bootstrap says something else than the t interval.

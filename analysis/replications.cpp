@@ -204,6 +204,19 @@ bool narrow_enough(const Replications& replications, std::span<const Comparison>
   });
 }
 
+namespace {
+
+/// One policy against another. Requires: both are there.
+Comparison between(const Replications& replications, const std::string& policy,
+                   const std::string& baseline) {
+  for (auto& comparison : compare_on_replications(replications, baseline)) {
+    if (comparison.policy == policy) return comparison;
+  }
+  return {};
+}
+
+}  // namespace
+
 Ranking ranking_of(const Replications& replications) {
   struct Place {
     std::string policy;
@@ -221,6 +234,8 @@ Ranking ranking_of(const Replications& replications) {
   std::stable_sort(places.begin(), places.end(),
                    [](const Place& a, const Place& b) { return a.mean > b.mean; });
   for (const auto& place : places) ranking.by_mean.push_back(place.policy);
+  if (places.size() > 1)
+    ranking.first_to_second = between(replications, places[0].policy, places[1].policy);
   if (replications.count() == 1) return ranking;
   std::stable_sort(places.begin(), places.end(),
                    [](const Place& a, const Place& b) { return a.p10 > b.p10; });

@@ -66,6 +66,8 @@ bool narrow_enough(const Replications& replications, std::span<const Comparison>
 struct Ranking {
   std::vector<std::string> by_mean;
   std::vector<std::string> by_p10;  // empty with one replication
+  /// The first by mean against the second; empty with fewer than two.
+  std::optional<Comparison> first_to_second;
 };
 Ranking ranking_of(const Replications& replications);
 

@@ -5,10 +5,10 @@ namespace {
 
 class SeriesFold final : public RunSink {
  public:
-  explicit SeriesFold(const TimeBins& bins) : timeline_(bins) {}
+  explicit SeriesFold(const TimeBins& bins) : course_(bins) {}
 
   void take(const RunEvent& event) override {
-    timeline_.take(event);
+    course_.take(event);
     disruptions_.take(event);
     changes_.take(event);
     if (const auto* started = std::get_if<RunStarted>(&event)) started_ = *started;
@@ -16,16 +16,13 @@ class SeriesFold final : public RunSink {
   }
 
   RunSeries series(RecordHeader header) const {
-    return {started_,
-            ended_,
-            timeline_.timeline(),
-            disruptions_.disruptions(),
-            changes_.change(),
-            std::move(header.node_names)};
+    return {started_,          ended_,
+            course_.course(),  disruptions_.disruptions(),
+            changes_.change(), std::move(header.node_names)};
   }
 
  private:
-  TimelineFold timeline_;
+  CourseFold course_;
   DisruptionFold disruptions_;
   PlanChangeFold changes_;
   RunStarted started_;

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "analysis/report/course.h"
 #include "analysis/report/disruptions.h"
 #include "analysis/report/report_data.h"
-#include "analysis/report/timeline.h"
 
 namespace bethany {
 
@@ -14,7 +14,7 @@ namespace bethany {
 struct RunSeries {
   RunStarted started;
   RunEnded ended;
-  Timeline timeline;
+  Course course;
   Disruptions disruptions;
   std::optional<PlanChange> plan_change;
   std::vector<std::string> node_names;  // by NodeId

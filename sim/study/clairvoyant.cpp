@@ -295,18 +295,18 @@ class Teller {
     const std::int64_t count = std::max<std::int64_t>(1, length / team.rate.step);
     const Duration each = length / count;
     const std::int64_t longer = (length % count).count();
-    exact_samples_ += team.rate.samples_per_ns * static_cast<double>(length.count());
-    // Rounded up once over all: it stays a bound.
-    const auto until = std::max(samples_, static_cast<std::int64_t>(std::ceil(exact_samples_)));
-    steps_of(now, longer, each + Duration(1), team.nodes, until);
-    steps_of(now, count - longer, each, team.nodes, until);
+    steps_of(now, longer, each + Duration(1), team);
+    steps_of(now, count - longer, each, team);
   }
 
-  void steps_of(SimTime& now, std::int64_t count, Duration each, int nodes, std::int64_t until) {
+  void steps_of(SimTime& now, std::int64_t count, Duration each, const Team& team) {
     if (count == 0) return;
     const SimTime to = now + count * each;
-    emit(StepsCommitted{now, to, steps_, count, nodes, until - samples_, each});
-    ledger_.productive += Int128((to - now).count()) * nodes;
+    exact_samples_ += team.rate.samples_per_ns * static_cast<double>((to - now).count());
+    // Rounded up once over all: it stays a bound.
+    const auto until = std::max(samples_, static_cast<std::int64_t>(std::ceil(exact_samples_)));
+    emit(StepsCommitted{now, to, steps_, count, team.nodes, until - samples_, each});
+    ledger_.productive += Int128((to - now).count()) * team.nodes;
     samples_ = until;
     steps_ += count;
     now = to;

@@ -12,10 +12,10 @@ using namespace bethany::test;
 
 namespace {
 
-Timeline timeline_of(const Stream& events, std::size_t most, Duration horizon = seconds(100)) {
-  TimelineFold fold(time_bins(horizon, most));
+Course course_of(const Stream& events, std::size_t most, Duration horizon = seconds(100)) {
+  CourseFold fold(time_bins(horizon, most));
   feed(events, fold);
-  return fold.timeline();
+  return fold.course();
 }
 
 Disruptions disruptions_of(const Stream& events) {
@@ -58,7 +58,7 @@ TEST_CASE("bins have lengths that people read") {
 TEST_CASE("samples, members and machines fall into the bins in which they were") {
   for (const bool step_by_step : {false, true}) {
     // By hand from the comment above lazarus_run(): a sample by node and second of stepping.
-    const Timeline line = timeline_of(lazarus_run(step_by_step), 10);
+    const Course line = course_of(lazarus_run(step_by_step), 10);
     CHECK(line.committed == std::vector<std::int64_t>{40, 36, 24, 15, 15, 0, 0, 30, 27, 27});
     CHECK(line.undone == std::vector<std::int64_t>{0, 0, 0, 0, 0, 0, 15, 0, 0, 0});
     CHECK(node_seconds(line.member_ns) ==
@@ -89,21 +89,21 @@ TEST_CASE("a bin takes whole samples only, and none is lost between bins") {
                        .nodes = 1,
                        .samples = 3,
                        .step_time = seconds(1)});
-  const Timeline line = timeline_of(r.events, 5, seconds(1));
+  const Course line = course_of(r.events, 5, seconds(1));
   CHECK(line.committed == std::vector<std::int64_t>{0, 1, 0, 1, 1});
 }
 
 TEST_CASE("instants beyond what is kept are counted, those at one instant are one") {
   Recorder r(false);
-  const int more = static_cast<int>(Timeline::kMostKept) + 7;
+  const int more = static_cast<int>(Course::kMostKept) + 7;
   for (int i = 1; i <= more; ++i) {
     r.add(NodesJoined{second(i), nodes({1, 2})});
     r.add(NodesLost{second(i), nodes({1}), 0, "x"});
     r.add(NodesLost{second(i), nodes({2}), 0, "y"});
     r.add(RolledBack{second(i), 0, 0, 0, Duration(0), 0});
   }
-  const Timeline line = timeline_of(r.events, 10, seconds(more));
-  CHECK(line.losses.size() == Timeline::kMostKept);
+  const Course line = course_of(r.events, 10, seconds(more));
+  CHECK(line.losses.size() == Course::kMostKept);
   CHECK(line.losses.back().nodes == 2);
   CHECK(line.losses_left_out == 7);
   CHECK(line.joins_left_out == 7);
@@ -160,7 +160,7 @@ TEST_CASE("the sums of all series are the totals of the summary") {
   for (const auto& events : {lazarus_run(), lazarus_run(true), ds_run(), ds_run(true)}) {
     const RunSummary summary = result_of(events).summary;
     for (const std::size_t most : {1U, 7U, 10U, 333U, 2000U}) {
-      const Timeline line = timeline_of(events, most);
+      const Course line = course_of(events, most);
       CHECK(sum(line.committed) == summary.samples + summary.samples_discarded);
       CHECK(sum(line.undone) == summary.samples_discarded);
       CHECK(line.net_at_edges().back() == summary.samples);

@@ -13,14 +13,14 @@ class Folds final : public bethany::RunSink {
  public:
   void take(const bethany::RunEvent& event) override {
     summary_.take(event);
-    timeline_.take(event);
+    course_.take(event);
     disruptions_.take(event);
     changes_.take(event);
   }
 
  private:
   bethany::SummaryFold summary_;
-  bethany::TimelineFold timeline_{bethany::time_bins(std::chrono::seconds(100), 50)};
+  bethany::CourseFold course_{bethany::time_bins(std::chrono::seconds(100), 50)};
   bethany::DisruptionFold disruptions_;
   bethany::PlanChangeFold changes_;
 };

@@ -12,7 +12,7 @@ namespace {
 /// Samples that count, at the begin of each column, at the end and around each rollback.
 std::vector<std::pair<SimTime, std::int64_t>> points_of(const RunSeries& series,
                                                         const TimeColumns& columns) {
-  const Timeline& line = series.timeline;
+  const Course& line = series.course;
   const SimTime end = series.ended.horizon;
   const auto net = line.net_at_edges();
   std::vector<std::pair<SimTime, std::int64_t>> points;
@@ -56,8 +56,8 @@ std::string alternative_of(const ReportData& data) {
 }
 
 std::optional<Chart> make(const ReportData& data) {
-  if (data.kept.empty() || data.kept.front().series->timeline.bins.count == 0) return std::nullopt;
-  const auto& bins = data.kept.front().series->timeline.bins;
+  if (data.kept.empty() || data.kept.front().series->course.bins.count == 0) return std::nullopt;
+  const auto& bins = data.kept.front().series->course.bins;
   const TimeColumns columns = time_columns(bins);
   const TimeUnit unit = time_unit(static_cast<std::int64_t>(bins.count) * bins.width);
   Chart chart = policy_chart(data, "committed-tokens", "Committed tokens");
@@ -71,7 +71,7 @@ std::optional<Chart> make(const ReportData& data) {
     for (const auto& [at_time, samples] : points_of(*kept.series, columns)) {
       rows.rows.push_back({kept.policy, unit.of(at_time), static_cast<double>(samples) * tokens});
     }
-    left_out += kept.series->timeline.drops_left_out;
+    left_out += kept.series->course.drops_left_out;
   }
   chart.caption = fmt::format(
       "Tokens of committed steps that have not been rolled back by then, every {} and at every "
@@ -80,7 +80,7 @@ std::optional<Chart> make(const ReportData& data) {
   if (left_out > 0) {
     chart.caption +=
         fmt::format(" {} rollbacks beyond the first {} of a policy are only seen as slower growth.",
-                    grouped(left_out), Timeline::kMostKept);
+                    grouped(left_out), Course::kMostKept);
   }
   add_by_policy(data, rows, {{.mark = Mark::line, .x = time, .y = "tokens", .colour = "policy"}},
                 chart);

@@ -8,8 +8,8 @@ namespace bethany {
 namespace {
 
 std::optional<Chart> make(const ReportData& data) {
-  if (data.kept.empty() || data.kept.front().series->timeline.bins.count == 0) return std::nullopt;
-  const auto& bins = data.kept.front().series->timeline.bins;
+  if (data.kept.empty() || data.kept.front().series->course.bins.count == 0) return std::nullopt;
+  const auto& bins = data.kept.front().series->course.bins;
   const TimeColumns columns = time_columns(bins);
   const TimeUnit unit = time_unit(static_cast<std::int64_t>(bins.count) * bins.width);
   Chart chart = policy_chart(data, "members", "Nodes over time");
@@ -36,11 +36,10 @@ std::optional<Chart> make(const ReportData& data) {
       const auto mean = [&](const std::vector<Int128>& node_ns) {
         return to_seconds(column_sum(node_ns, columns, i)) / to_seconds(length);
       };
-      all += column_sum(series.timeline.member_ns, columns, i);
-      rows.rows.push_back(
-          {kept.policy, unit.of(columns.begin(i)), mean(series.timeline.member_ns)});
+      all += column_sum(series.course.member_ns, columns, i);
+      rows.rows.push_back({kept.policy, unit.of(columns.begin(i)), mean(series.course.member_ns)});
       if (first_of_trace) {
-        live.rows.push_back({unit.of(columns.begin(i)), mean(series.timeline.live_ns)});
+        live.rows.push_back({unit.of(columns.begin(i)), mean(series.course.live_ns)});
       }
     }
     if (end == SimTime()) continue;

@@ -13,7 +13,7 @@ namespace {
 /// More vertical lines of a kind than this would hide the rest.
 constexpr std::size_t kMostLines = 150;
 
-ChartData rows_of(const std::vector<Timeline::Change>& changes, const char* event,
+ChartData rows_of(const std::vector<Course::Change>& changes, const char* event,
                   const TimeUnit& unit) {
   ChartData rows{{{"time_" + unit.name, unit.title},
                   {"event", "event"},
@@ -33,8 +33,8 @@ void add_instants(const ReportData& data, const TimeUnit& unit, Chart& chart) {
   const auto met = std::find_if(data.kept.begin(), data.kept.end(),
                                 [](const KeptRun& kept) { return !kept.is_bound; });
   if (met == data.kept.end()) return;
-  const Timeline& line = met->series->timeline;
-  const auto add = [&](const std::vector<Timeline::Change>& changes, std::int64_t left_out,
+  const Course& line = met->series->course;
+  const auto add = [&](const std::vector<Course::Change>& changes, std::int64_t left_out,
                        const char* event, bool dashed) {
     const auto all = static_cast<std::int64_t>(changes.size()) + left_out;
     if (all == 0) return;
@@ -85,7 +85,7 @@ class RateMaker {
     std::int64_t all = 0;
     for (std::size_t i = 0; i < columns_.count && columns_.begin(i) < end; ++i) {
       const SimTime from = columns_.begin(i);
-      const std::int64_t samples = column_sum(series.timeline.committed, columns_, i);
+      const std::int64_t samples = column_sum(series.course.committed, columns_, i);
       const double mean = rate(samples, from, columns_.begin(i + 1));
       all += samples;
       lowest = i == 0 ? mean : std::min(lowest, mean);
@@ -95,7 +95,7 @@ class RateMaker {
       for (std::size_t bin = i * columns_.bins;
            bin < std::min(bins_.count, (i + 1) * columns_.bins) && bins_.begin(bin) < end; ++bin) {
         const double part =
-            rate(series.timeline.committed[bin], bins_.begin(bin), bins_.begin(bin + 1));
+            rate(series.course.committed[bin], bins_.begin(bin), bins_.begin(bin + 1));
         low = std::min(low, part);
         high = std::max(high, part);
       }
@@ -152,8 +152,8 @@ class RateMaker {
 };
 
 std::optional<Chart> make(const ReportData& data) {
-  if (data.kept.empty() || data.kept.front().series->timeline.bins.count == 0) return std::nullopt;
-  RateMaker rates(data.kept.front().series->timeline.bins);
+  if (data.kept.empty() || data.kept.front().series->course.bins.count == 0) return std::nullopt;
+  RateMaker rates(data.kept.front().series->course.bins);
   for (const auto& kept : data.kept) rates.add(kept);
   Chart chart = policy_chart(data, "throughput", "Throughput over time");
   chart.x = {"time since the start, " + rates.unit().title};

@@ -128,7 +128,8 @@ Setup Sweep::setup_of(const SweepRun& run) const {
 
 NamedPolicy Sweep::policy_of(const SweepRun& run, const Setup& setup) const {
   const auto plain = named_policy(run.policy, setup);
-  return build_policy(plain).bound != Bound::none ? plain : named_policy(laid_over(run.policy, run), setup);
+  return build_policy(plain).bound != Bound::none ? plain
+                                                  : named_policy(laid_over(run.policy, run), setup);
 }
 
 /// Whether some policy can do the run: it proves that keys and policies are known. Throws
@@ -140,7 +141,7 @@ void Sweep::check_run(const SweepRun& run) const {
     SweepRun with = run;
     with.policy = space_->policy(p);
     try {
-      // No key is laid over a bound: it proves nothing.
+      // No key is laid over a bound such as `ideal`: it proves nothing.
       if (build_policy(policy_of(with, setup)).bound == Bound::none) return;
     } catch (const InputError& error) {
       if (!complaint) complaint = error;
@@ -171,7 +172,7 @@ std::string Sweep::in_words(const std::string& complaint) const {
 }
 
 /// The policies that a bound is of: the others of the sweep, without those refused here.
-std::vector<Policy> Sweep::bounded_policies(const SweepRun& run, const Setup& setup) const {
+std::vector<Policy> Sweep::policies_bounded(const SweepRun& run, const Setup& setup) const {
   std::vector<Policy> bounded;
   const auto add = [&](const std::string& name) {
     try {
@@ -196,8 +197,8 @@ Sweep::Outcome Sweep::outcome_of(const SweepRun& run) const {
     const auto built = read_policy(policy.node, "/policies/" + policy.name, policy.name, &parts);
     const auto memory =
         memories_.get(memory_key(setup, parts), [] { return std::make_shared<PlanMemory>(); });
-    const bool bound = built.bound != Bound::none;
-    const auto bounded = bound ? bounded_policies(run, setup) : std::vector<Policy>{};
+    const auto bounded =
+        built.bound == Bound::none ? std::vector<Policy>{} : policies_bounded(run, setup);
     auto summary = run_row(setup, built, bounded, {}, memory.get());
     summary.policy = policy.name;
     if (!summary.feasible) return {"infeasible", summary.reason, "null"};

@@ -40,7 +40,7 @@ class Sweep {
   struct Outcome;
   Setup setup_of(const SweepRun& run) const;
   NamedPolicy policy_of(const SweepRun& run, const Setup& setup) const;
-  std::vector<Policy> bounded_policies(const SweepRun& run, const Setup& setup) const;
+  std::vector<Policy> policies_bounded(const SweepRun& run, const Setup& setup) const;
   void check_run(const SweepRun& run) const;
   void check_runs() const;
   void find_files();

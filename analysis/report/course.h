@@ -23,7 +23,7 @@ struct TimeBins {
 TimeBins time_bins(Duration horizon, std::size_t most);
 
 /// What happened when, in series that do not grow with the run.
-struct Timeline {
+struct Course {
   /// Losses and joins of the trace, those at one instant together; not what stood there at time 0.
   struct Change {
     SimTime time;
@@ -54,13 +54,13 @@ struct Timeline {
   std::vector<std::int64_t> net_at_edges() const;
 };
 
-/// Computes a Timeline in one pass. Samples are spread evenly over the steps that made them, whole
+/// Computes a Course in one pass. Samples are spread evenly over the steps that made them, whole
 /// ones to the bin in which they are complete, so that all sums are exact.
-class TimelineFold final : public RunSink {
+class CourseFold final : public RunSink {
  public:
-  explicit TimelineFold(const TimeBins& bins);
+  explicit CourseFold(const TimeBins& bins);
   void take(const RunEvent& event) override;
-  const Timeline& timeline() const { return line_; }
+  const Course& course() const { return line_; }
 
  private:
   void take_fact(const NodesJoined& fact);
@@ -80,7 +80,7 @@ class TimelineFold final : public RunSink {
   void members(SimTime from, SimTime to, int nodes);
   void live_until(SimTime time);
 
-  Timeline line_;
+  Course line_;
   std::int64_t net_ = 0;
   std::int64_t live_ = 0;
   SimTime live_since_;

@@ -1,4 +1,4 @@
-#include "analysis/report/timeline.h"
+#include "analysis/report/course.h"
 
 #include <algorithm>
 #include <array>
@@ -42,13 +42,13 @@ void spread(std::vector<Value>& bins, const TimeBins& time, std::size_t first, S
   }
 }
 
-void note(std::vector<Timeline::Change>& kept, std::int64_t& left_out, SimTime& newest,
-          Timeline::Change change) {
+void note(std::vector<Course::Change>& kept, std::int64_t& left_out, SimTime& newest,
+          Course::Change change) {
   const bool same_instant = newest == change.time;
   newest = change.time;
   if (same_instant) {
     if (left_out == 0 && !kept.empty()) kept.back().nodes += change.nodes;
-  } else if (kept.size() < Timeline::kMostKept) {
+  } else if (kept.size() < Course::kMostKept) {
     kept.push_back(std::move(change));
   } else {
     ++left_out;
@@ -76,7 +76,7 @@ TimeBins time_bins(Duration horizon, std::size_t most) {
   return bins;
 }
 
-std::vector<std::int64_t> Timeline::net_at_edges() const {
+std::vector<std::int64_t> Course::net_at_edges() const {
   std::vector<std::int64_t> net = {0};
   for (std::size_t bin = 0; bin < bins.count; ++bin) {
     net.push_back(net.back() + committed[bin] - undone[bin]);
@@ -84,7 +84,7 @@ std::vector<std::int64_t> Timeline::net_at_edges() const {
   return net;
 }
 
-TimelineFold::TimelineFold(const TimeBins& bins) {
+CourseFold::CourseFold(const TimeBins& bins) {
   line_.bins = bins;
   line_.committed.resize(bins.count);
   line_.undone.resize(bins.count);
@@ -92,17 +92,17 @@ TimelineFold::TimelineFold(const TimeBins& bins) {
   line_.live_ns.resize(bins.count);
 }
 
-void TimelineFold::take(const RunEvent& event) {
+void CourseFold::take(const RunEvent& event) {
   std::visit([this](const auto& fact) { take_fact(fact); }, event);
 }
 
 /// The last bin for what happens at the end of a run.
-std::size_t TimelineFold::bin_at(SimTime time) const {
+std::size_t CourseFold::bin_at(SimTime time) const {
   const auto bin = static_cast<std::size_t>(time.time_since_epoch() / line_.bins.width);
   return std::min(bin, std::max<std::size_t>(line_.bins.count, 1) - 1);
 }
 
-void TimelineFold::take_fact(const NodesJoined& fact) {
+void CourseFold::take_fact(const NodesJoined& fact) {
   live_until(fact.time);
   live_ += static_cast<std::int64_t>(fact.nodes.size());
   if (fact.time == SimTime()) return;
@@ -110,7 +110,7 @@ void TimelineFold::take_fact(const NodesJoined& fact) {
        {fact.time, static_cast<std::int64_t>(fact.nodes.size()), ""});
 }
 
-void TimelineFold::take_fact(const NodesLost& fact) {
+void CourseFold::take_fact(const NodesLost& fact) {
   live_until(fact.time);
   live_ -= static_cast<std::int64_t>(fact.nodes.size());
   note(line_.losses, line_.losses_left_out, newest_loss_,
@@ -118,8 +118,8 @@ void TimelineFold::take_fact(const NodesLost& fact) {
 }
 
 /// `stepped` says how much of `all` the steps had worked by an instant.
-void TimelineFold::commit(SimTime from, SimTime to, std::int64_t samples, Duration all,
-                          const std::function<Duration(SimTime)>& stepped) {
+void CourseFold::commit(SimTime from, SimTime to, std::int64_t samples, Duration all,
+                        const std::function<Duration(SimTime)>& stepped) {
   net_ += samples;
   if (all > Duration(0)) {
     spread(line_.committed, line_.bins, bin_at(from), from, to,
@@ -129,13 +129,13 @@ void TimelineFold::commit(SimTime from, SimTime to, std::int64_t samples, Durati
   }
 }
 
-void TimelineFold::take_fact(const StepsCommitted& fact) {
+void CourseFold::take_fact(const StepsCommitted& fact) {
   members(fact.from, fact.to, fact.nodes);
   commit(fact.from, fact.to, fact.samples, fact.to - fact.from,
          [&](SimTime time) { return time - fact.from; });
 }
 
-void TimelineFold::take_fact(const RoundsCommitted& fact) {
+void CourseFold::take_fact(const RoundsCommitted& fact) {
   members(fact.from, fact.to, fact.nodes);
   // Of a round; without rounds nothing bounds steps x step time.
   const Duration stepping = fact.rounds == 0 ? Duration(0) : fact.steps * fact.step_time;
@@ -146,8 +146,8 @@ void TimelineFold::take_fact(const RoundsCommitted& fact) {
   });
 }
 
-void TimelineFold::take_fact(const RolledBack& fact) {
-  if (line_.drops.size() < Timeline::kMostKept) {
+void CourseFold::take_fact(const RolledBack& fact) {
+  if (line_.drops.size() < Course::kMostKept) {
     line_.drops.push_back({fact.time, net_, net_ - fact.samples});
   } else {
     ++line_.drops_left_out;
@@ -156,12 +156,12 @@ void TimelineFold::take_fact(const RolledBack& fact) {
   if (!line_.undone.empty()) line_.undone[bin_at(fact.time)] += fact.samples;
 }
 
-void TimelineFold::members(SimTime from, SimTime to, int nodes) {
+void CourseFold::members(SimTime from, SimTime to, int nodes) {
   spread(line_.member_ns, line_.bins, bin_at(from), from, to,
          [&](SimTime time) { return Int128{nodes} * (time - from).count(); });
 }
 
-void TimelineFold::live_until(SimTime time) {
+void CourseFold::live_until(SimTime time) {
   if (time <= live_since_) return;
   spread(line_.live_ns, line_.bins, bin_at(live_since_), live_since_, time,
          [&](SimTime until) { return Int128{live_} * (until - live_since_).count(); });
