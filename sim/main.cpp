@@ -59,16 +59,17 @@ constexpr Command kCommands[] = {
     {"model", bethany::add_model},         {"list", bethany::add_list},
     {"profile", bethany::add_profile},     {"calibrate", bethany::add_calibrate},
     {"reproduce", bethany::add_reproduce}, {"routing", bethany::add_routing},
-    {"timeline", bethany::add_timeline},
+    {"timeline", bethany::add_timeline},   {"completions", bethany::add_completions},
 };
 
-/// Adds the command that is typed, or all when that is none of them: building the options of all
-/// of them took 1.4 M of the 44 M instructions of a whole replay of the p3 trace.
+/// Adds the command that is typed, or all when that is none of them or speaks of all: building the
+/// options of all of them took 1.4 M of the 44 M instructions of a whole replay of the p3 trace.
 void add_commands(CLI::App& program, bethany::CommandContext& context, std::string_view typed) {
   const auto* const known = std::find_if(std::begin(kCommands), std::end(kCommands),
                                          [&](const Command& each) { return each.name == typed; });
+  const bool all = known == std::end(kCommands) || typed == "completions";
   for (const auto& command : kCommands) {
-    if (known == std::end(kCommands) || command.name == typed) command.add(program, context);
+    if (all || command.name == typed) command.add(program, context);
   }
 }
 
