@@ -65,6 +65,9 @@ void say(const std::string& line);
 /// but is built in a later version: refused by name.
 [[noreturn]] void refuse_option(const std::string& option, const std::string& why);
 
+/// The kinds that `bethany list` takes.
+std::vector<std::string> list_kinds();
+
 // Each command is one file; it adds its subcommand to the program.
 void add_replay(CLI::App& program, CommandContext& context);
 void add_compare(CLI::App& program, CommandContext& context);
@@ -79,6 +82,7 @@ void add_recover(CLI::App& program, CommandContext& context);
 void add_profile(CLI::App& program, CommandContext& context);
 void add_model(CLI::App& program, CommandContext& context);
 void add_calibrate(CLI::App& program, CommandContext& context);
+void add_completions(CLI::App& program, CommandContext& context);
 void add_timeline(CLI::App& program, CommandContext& context);
 void add_reproduce(CLI::App& program, CommandContext& context);
 void add_plan(CLI::App& program, CommandContext& context);

@@ -124,10 +124,8 @@ const std::map<std::string, std::function<Items()>>& kinds() {
 }
 
 int list(const std::string& kind, const std::string& format) {
-  std::vector<std::string> names;
-  for (const auto& [name, items] : kinds()) names.push_back(name);
   const auto found = kinds().find(kind);
-  if (found == kinds().end()) throw InputError(unknown_name("kind", kind, names));
+  if (found == kinds().end()) throw InputError(unknown_name("kind", kind, list_kinds()));
   const auto items = found->second();
   if (format == "json") {
     JsonNode answer;
@@ -153,6 +151,12 @@ int list(const std::string& kind, const std::string& format) {
 
 }  // namespace
 
+std::vector<std::string> list_kinds() {
+  std::vector<std::string> names;
+  for (const auto& [name, items] : kinds()) names.push_back(name);
+  return names;
+}
+
 void add_list(CLI::App& program, CommandContext& context) {
   struct Options {
     std::string kind;
@@ -160,9 +164,7 @@ void add_list(CLI::App& program, CommandContext& context) {
   };
   auto options = std::make_shared<Options>();
   auto* command = program.add_subcommand("list", "names that scenarios and options may use");
-  std::vector<std::string> names;
-  for (const auto& [name, items] : kinds()) names.push_back(name);
-  command->add_option("KIND", options->kind, "one of " + list_in_words(names))->required();
+  command->add_option("KIND", options->kind, "one of " + list_in_words(list_kinds()))->required();
   add_format(*command, options->output);
   command->callback([options, &context] {
     context.run = [options] { return list(options->kind, options->output.format); };

@@ -12,6 +12,7 @@
 #include "sim/cli/run_output.h"
 #include "sim/model/run_record_file.h"
 #include "sim/study/replicate.h"
+#include "sim/training/planner.h"
 
 namespace bethany {
 namespace {
@@ -46,10 +47,13 @@ int replay_command(const Options& options) {
   const auto asserts = read_asserts(options.asserts, {named});
   RecordWriter record({.node_names = setup.trace->node_names});
   std::string story;
-  Narrator narrator(setup.trace->node_names, [&story](std::string_view line) {
-    story += line;
-    story += '\n';
-  });
+  Narrator narrator(
+      {.node_names = setup.trace->node_names,
+       .fetch_rules = FetchRules{state_sizes(setup.scenario), build_policy(named).binding}},
+      [&story](std::string_view line) {
+        story += line;
+        story += '\n';
+      });
   Timeline timeline({.node_names = setup.trace->node_names,
                      .domains = setup.scenario.cluster.domains,
                      .most_events = options.timeline_events});

@@ -205,16 +205,22 @@ Binding bind_plan(const PlacementPlan& plan, const Holdings& holdings, const Sta
   return binding;
 }
 
-Binding keep_places(const PlacementPlan& plan, const Holdings& holdings, const StateSizes& sizes,
-                    BindingMethod method) {
+Binding transfers_of(const PlacementPlan& plan, std::vector<int> machine_of_place,
+                     const Holdings& holdings, const StateSizes& sizes, BindingMethod method) {
   Binding binding;
-  binding.machine_of_place.resize(static_cast<std::size_t>(plan.nodes));
-  std::iota(binding.machine_of_place.begin(), binding.machine_of_place.end(), 0);
+  binding.machine_of_place = std::move(machine_of_place);
   if (holdings.plan == nullptr) return binding;
   check_before(plan, holdings);
   schedule_transfers(needs_of(plan), held_by(holdings), holdings.place_of, sizes, plan.experts,
                      method, binding);
   return binding;
+}
+
+Binding keep_places(const PlacementPlan& plan, const Holdings& holdings, const StateSizes& sizes,
+                    BindingMethod method) {
+  std::vector<int> same(static_cast<std::size_t>(plan.nodes));
+  std::iota(same.begin(), same.end(), 0);
+  return transfers_of(plan, std::move(same), holdings, sizes, method);
 }
 
 std::vector<int> machines_to_keep(const Holdings& holdings, int wanted) {

@@ -72,6 +72,11 @@ constexpr std::int64_t kMostOverlaps = 4'000'000;
 Binding bind_plan(const PlacementPlan& plan, const Holdings& holdings, const StateSizes& sizes,
                   const BindingRules& rules = {});
 
+/// What moves when place p of `plan` goes to machine machine_of_place[p], fetches scheduled by
+/// `method`. Requires: as bind_plan; no machine twice.
+Binding transfers_of(const PlacementPlan& plan, std::vector<int> machine_of_place,
+                     const Holdings& holdings, const StateSizes& sizes, BindingMethod method);
+
 /// What moves when place i of `plan` goes to machine i: for a plan made for these very machines.
 /// Fetches are scheduled by the method of `rules`. Requires: as bind_plan.
 Binding keep_places(const PlacementPlan& plan, const Holdings& holdings, const StateSizes& sizes,

@@ -11,16 +11,6 @@
 namespace bethany {
 namespace {
 
-StateSizes state_sizes(const Scenario& scenario) {
-  const auto& model = scenario.model;
-  const std::int64_t per_parameter = scenario.training.precision.state_bytes();
-  StateSizes sizes;
-  sizes.dense_bytes = model.dense_parameters * per_parameter;
-  sizes.expert_bytes = model.expert_parameters * per_parameter;
-  sizes.checkpoint_bytes = model.parameters() * per_parameter;
-  return sizes;
-}
-
 bool has_word(const std::vector<std::string>& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
@@ -53,6 +43,16 @@ std::vector<std::int32_t> domain_of_machines(const JobInput& input) {
 }
 
 }  // namespace
+
+StateSizes state_sizes(const Scenario& scenario) {
+  const auto& model = scenario.model;
+  const std::int64_t per_parameter = scenario.training.precision.state_bytes();
+  StateSizes sizes;
+  sizes.dense_bytes = model.dense_parameters * per_parameter;
+  sizes.expert_bytes = model.expert_parameters * per_parameter;
+  sizes.checkpoint_bytes = model.parameters() * per_parameter;
+  return sizes;
+}
 
 Planner::Planner(const JobInput& input)
     : input_(input),

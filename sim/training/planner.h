@@ -28,6 +28,9 @@ struct SlowPlace {
   bool operator==(const SlowPlace&) const = default;
 };
 
+/// Sizes of what the job of a scenario moves and stores.
+StateSizes state_sizes(const Scenario& scenario);
+
 /// Makes configurations for a job and answers what they cost: the place where policy parts, the
 /// planner library and the step timer meet.
 class Planner {
