@@ -156,11 +156,11 @@ void Job::begin_join(bool by_restart) {
   begin_change(cause, by_restart ? restart_stages(false) : reconfiguration_stages(Blocked::join));
 }
 
-/// False when the new plan moves nothing.
+/// False when every machine would keep what it has, GPU by GPU.
 bool Job::begin_rebalance() {
   plan_checked_at_ = books_.committed();
   if (!configure(true)) return true;
-  if (pending_.transfer.experts_moved == 0) return false;
+  if (pending_.transfer.experts_moved == 0 && same_placement(pending_, current_)) return false;
   state_ = State::changing;
   begin_change(PlanCause::rebalance, reconfiguration_stages(Blocked::rebalance));
   return true;

@@ -44,6 +44,25 @@ std::vector<std::int32_t> domain_of_machines(const JobInput& input) {
 
 }  // namespace
 
+bool same_placement(const Configuration& a, const Configuration& b) {
+  if (a.plan == b.plan && a.machine_of_place == b.machine_of_place) return true;
+  if (a.plan == nullptr || b.plan == nullptr || a.nodes != b.nodes) return false;
+  std::map<NodeId, int> place_in_b;
+  for (int place = 0; place < b.nodes; ++place) {
+    place_in_b.emplace(b.machine_of_place[static_cast<std::size_t>(place)], place);
+  }
+  for (int place = 0; place < a.nodes; ++place) {
+    const auto other = place_in_b.find(a.machine_of_place[static_cast<std::size_t>(place)]);
+    if (other == place_in_b.end()) return false;
+    for (int layer = 0; layer < static_cast<int>(a.plan->layers.size()); ++layer) {
+      const auto own = a.plan->node_slots(layer, place);
+      const auto others = b.plan->node_slots(layer, other->second);
+      if (!std::equal(own.begin(), own.end(), others.begin(), others.end())) return false;
+    }
+  }
+  return true;
+}
+
 StateSizes state_sizes(const Scenario& scenario) {
   const auto& model = scenario.model;
   const std::int64_t per_parameter = scenario.training.precision.state_bytes();

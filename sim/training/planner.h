@@ -21,6 +21,11 @@ struct Configuration {
   TransferSummary transfer;                   // what making it moved
 };
 
+/// Whether every machine has the same replicas on the same GPUs in both. Copies of an expert that a
+/// machine holds already are no transfer, but they change how tokens are split. Requires: plans of
+/// the same model and machines.
+bool same_placement(const Configuration& a, const Configuration& b);
+
 /// A member that works at less than its full speed.
 struct SlowPlace {
   int place = 0;  // of the configuration; any where nothing looks at plans

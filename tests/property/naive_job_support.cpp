@@ -450,7 +450,7 @@ bool NaiveJob::rebalance() {
   const NodeSet members = members_;
   const NaiveTarget target =
       state_.plan_for(PlanCause::rebalance, members, StateFrom::members, committed());
-  if (target.transfer.experts_moved == 0) {
+  if (state_.changes_nothing(target)) {
     last_plan_or_check_ = committed();
     return false;
   }

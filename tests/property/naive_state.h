@@ -47,6 +47,8 @@ class NaiveState {
   /// A plan for these nodes after `committed` steps; without need of one, only the cause.
   NaiveTarget plan_for(PlanCause cause, const NodeSet& members, StateFrom from,
                        std::int64_t committed);
+  /// Whether each GPU of each machine would hold what it holds now.
+  bool changes_nothing(const NaiveTarget& target) const;
   void complete(const NaiveTarget& target, const NodeSet& members);
   void lose(NodeId node);
 

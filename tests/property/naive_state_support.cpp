@@ -1,3 +1,6 @@
+#include <map>
+#include <set>
+#include <tuple>
 #include <variant>
 
 #include "tests/property/naive_state.h"
@@ -110,6 +113,34 @@ NaiveTarget NaiveState::plan_for(PlanCause cause, const NodeSet& members, StateF
   }
   target.transfer = binding.summary;
   return target;
+}
+
+namespace {
+
+/// The experts on each (machine, GPU, layer), with their copies.
+using OnGpus = std::map<std::tuple<NodeId, int, int>, std::multiset<int>>;
+
+void add_place(const PlacementPlan& plan, int place, NodeId machine, OnGpus& on_gpus) {
+  const int per_gpu = plan.slots_per_node / plan.gpus_per_node;
+  for (int layer = 0; layer < static_cast<int>(plan.layers.size()); ++layer) {
+    const auto slots = plan.node_slots(layer, place);
+    for (int slot = 0; slot < plan.slots_per_node; ++slot) {
+      on_gpus[{machine, slot / per_gpu, layer}].insert(slots[static_cast<std::size_t>(slot)]);
+    }
+  }
+}
+
+}  // namespace
+
+bool NaiveState::changes_nothing(const NaiveTarget& target) const {
+  OnGpus after;
+  for (int place = 0; place < target.plan->nodes; ++place) {
+    const auto machine = target.machine_of_place[static_cast<std::size_t>(place)];
+    add_place(*target.plan, place, machine, after);
+  }
+  OnGpus before;
+  for (const auto& [machine, place] : place_of_) add_place(*plan_, place, machine, before);
+  return before == after;
 }
 
 void NaiveState::complete(const NaiveTarget& target, const NodeSet& members) {

@@ -331,6 +331,25 @@ TEST_CASE("rule 9: a rebalance is due M steps after the last plan change, skippe
         to_text(job.run(true).end.ledger.productive));  // skipped checks change nothing
 }
 
+TEST_CASE("rule 9: other copies on machines that hold the expert already are a rebalance, too") {
+  auto job = quiet_lazarus();
+  job.nodes = 2;
+  job.slots = 3;
+  job.policy = R"({"preset": "lazarus", "fault_threshold": 2, "checkpoint": "none",
+                   "rebalance": {"kind": "steps", "every": 10}, "membership": "at-restart"})";
+  job.cost = R"({"model": "fixed", "step": "1s", "rebalance_communicator": "2s"})";
+  job.trace = "0 join a b";
+  job.routing = turning_load(100);
+  job.until_time = "40s";
+  const auto made = facts<ConfigurationCompleted>(job.run());
+  // Both machines hold both experts throughout: 3 + 3 copies, then 2 + 4 for loads of 1:9.
+  REQUIRE(made.size() == 2);
+  CHECK(made[0].plan->layers[0].replicas == std::vector<std::int32_t>{3, 3});
+  CHECK(made[1].cause == PlanCause::rebalance);
+  CHECK(made[1].plan->layers[0].replicas == std::vector<std::int32_t>{2, 4});
+  CHECK(made[1].transfer.experts_moved == 0);
+}
+
 TEST_CASE("rule 10: a step that ends at the horizon commits; trace events there are not applied") {
   auto job = quiet_lazarus();
   job.nodes = 3;
