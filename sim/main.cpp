@@ -27,7 +27,7 @@ int fail(int code, const char* message) {
 /// CLI11 says of an unknown command only that one is required: name it, and the nearest. Throws
 /// CLI::ValidationError.
 void check_command(const CLI::App& parent, int argc, char** argv, int place) {
-  static const std::vector<std::string> kLater = {"schema", "fetch"};
+  static const std::vector<std::string> kLater = {"fetch"};
   if (place >= argc || argv[place][0] == '-') return;
   const std::string typed = argv[place];
   std::vector<std::string> names;
@@ -61,6 +61,7 @@ constexpr Command kCommands[] = {
     {"routing", bethany::add_routing},     {"report", bethany::add_report},
     {"sweep", bethany::add_sweep},         {"merge", bethany::add_merge},
     {"timeline", bethany::add_timeline},   {"completions", bethany::add_completions},
+    {"schema", bethany::add_schema},
 };
 
 /// Adds the command that is typed, or all when that is none of them or speaks of all: building the

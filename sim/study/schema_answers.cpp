@@ -1,0 +1,105 @@
+#include "sim/study/schemas.h"
+
+namespace bethany {
+
+std::vector<NamedShape> answer_shapes() {
+  return {
+      {"replay", "what `replay` prints, and summary.json", R"({
+        schema: 'bethany/replay/1', version: str, seed: int|str, replication: int,
+        trace: {name: str, sha256: str?, cap: str?, statistics: str?},
+        profile: {name: str, sha256: str?, kind: str}, out_of_range_queries: int,
+        policy: str, feasible: bool, reason: str?, horizon_s: num?, samples: int?, tokens: int?,
+        goodput_tokens_per_s: num?, throughput_tokens_per_s: num?,
+        step_throughput_tokens_per_s: num?, ettr: num?, productive_node_share: num?,
+        steps_committed: int?, steps_discarded: int?,
+        recovery: {disruptions: int?, in_place: int?, regroup: int?, restart: int?, none: int?,
+          observed: {p: num?, low: num?, high: num?}, predicted: num?, by_losses: [num]?,
+          guaranteed_losses_min: int?, note: str?},
+        ledger_node_s: {total: num?, productive: num?, blocked: {#blocked: num?},
+          discarded: {rolled_back: num?, step_in_flight: num?}, unavailable: {#unavailable: num?}},
+        cost_usd: num?, digest: str?})"},
+      {"spread", "", "{mean: num?, low: num?, high: num?, p10: num?, p50: num?, p90: num?}"},
+      {"compare", "what `compare` prints, and comparison.json", R"({
+        schema: 'bethany/compare/1', version: str, command?: str, runs: [@replay],
+        policies: [{policy: str, bound: bool, feasible: bool, reason: str?, replications: int,
+          metrics: {#metric: @spread?}}],
+        comparison: [{policy: str, baseline: str, goodput_ratio: num?, low: num?, high: num?,
+          replications: int, method: str,
+          verdict: 'better'|'worse'|'no clear winner'|'single trace'?,
+          difference_tokens_per_s: {mean: num?, low: num?, high: num?},
+          bootstrap: {low: num?, high: num?}, wins: int?, p10_ratio: num?}],
+        ranking: {mean: [str], p10: [str]}, notes: [str]})"},
+      {"place", "what `place` prints", R"(@placed|@frontier)"},
+      {"placed", "", R"({
+        schema: 'bethany/place/1', version: str, nodes: int, slots_per_node: int,
+        gpus_per_node: int, experts: int, allocation: str?, placement: str?, dispatch: str?,
+        objective?: str, core_family?: str?, seed: int|str, fault_threshold: int?,
+        fault_threshold_effective: int?, replicas?: [int], plan?: [[int]], gpu_plan?: [[[int]]],
+        max_over_mean_load?: num?, optimal?: str, off_node_share?: num?, gradient_traffic?: num,
+        gradient_bytes_per_node?: num?, layers?: [@placed_layer], domains?: [@plan_domain],
+        recovery_by_rates?: {probability: num, loss: num, loss_unordered: num},
+        reconfiguration?: {experts_moved: int, least_possible: bool, dense_copies: int,
+          bytes: int?, busiest_port_bytes: int?, seconds: num?, previous_node: [int?]}})"},
+      {"placed_layer", "", R"({replicas: [int], plan: [[int]], gpu_plan: [[[int]]],
+        max_over_mean_load?: num?, optimal?: str, off_node_share?: num?, gradient_traffic?: num,
+        gradient_bytes_per_node?: num?})"},
+      {"frontier", "", R"({
+        schema: 'bethany/place/1', version: str, nodes: int, slots_per_node: int,
+        gpus_per_node: int, experts: int, objective: 'frontier'|'goodput', dispatch: str,
+        plans: [{allocation: str, placement: str, core_family: str?, replicas?: [int],
+          plan?: [[int]], gpu_plan?: [[[int]]], layers?: [@placed_layer],
+          max_over_mean_load: num?, recovery: [num], gradient_traffic: num,
+          gradient_bytes_per_node: num?, off_node_share: num?,
+          goodput?: {tokens_per_s: num, step_s: num, recovery_probability: num, in_place_s: num,
+            restart_s: num, overhead_share: num}}],
+        disruptions_per_hour?: num})"},
+      {"survival", "", R"({failed?: int, probability: num, capacity?: bool,
+        method: 'exact'|'monte-carlo'|'importance-sampling', low: num, high: num, samples: int?,
+        loss: num, loss_low: num, loss_high: num, importance?: [num]?})"},
+      {"recover", "what `recover` prints", R"({
+        schema: 'bethany/recover/1', version: str, guaranteed_losses: int, witness: [int],
+        results: [@survival], bulk?: @survival,
+        domains?: {guaranteed_losses: int, witness: [str], results: [@survival]},
+        layers?: [{guaranteed_losses: int, witness: [int], results: [@survival]}]})"},
+      {"trace-stats", "what `trace stats` prints", R"({
+        schema: 'bethany/trace-stats/1', version: str, nodes: int, events: int, joins: int,
+        losses: int, loss_instants: int, start_s: num, end_s: num, alive_mean: num?,
+        alive_min: int?, alive_max: int?, bulk_sizes: {*: int}, losses_per_hour: num?,
+        node_hours_per_loss: num?, lifetime_mean_s: num?, lifetime_median_s: num?,
+        lifetimes_censored: int, availability: num?, down_mean: num?, down_max: int?,
+        repairs: int, down_time_mean_s: num?, down_time_median_s: num?,
+        down_times_censored: int})"},
+      {"skew", "", R"({layer?: int, step?: int, skew: num?, balancedness: num?, top1: num?,
+        top4: num?, top8: num?, gini: num?, idle_experts: num?})"},
+      {"routing-stats", "what `routing stats` prints", R"({
+        schema: 'bethany/routing-stats/1', version: str, layers: int, experts: int, top_k: int?,
+        entries: int, first_step: int, last_step: int, all: @skew, by_layer: [@skew],
+        by_step: [@skew], drift: [{lag: int, pairs: int, distance: num?, by_layer: [num?]}]})"},
+      {"model-show", "what `model show` prints", R"({
+        schema: 'bethany/model-show/1', version: str, model: str, source: str, layers: int,
+        moe_layers: int, moe_layer_mask?: str, hidden: int, experts: int, top_k: int,
+        parameters: {total: int, dense: int, expert: int, routed: int, active_per_token: int,
+          dense_matmul: int, *: int},
+        forward_flop_per_token: {dense: num, expert: num, sequence_length: int},
+        bytes_per_parameter: int, bytes_per_slot: int,
+        state_bytes: {per_parameter: int, expert: int, dense: int, checkpoint: int},
+        node_type: str, memory_per_gpu_bytes: {available: int, reserved: int, dense: int,
+          per_slot: int, left_for_slots: int}, slots_per_gpu_max: int})"},
+      {"reproduce", "what `reproduce` prints", R"({
+        schema: 'bethany/reproduce/1', version: str, paper: str, parameters: str,
+        rows: [{id: str, quantity: str, unit: 'ratio'|'s'|'steps'|'samples/s', published: num?,
+          simulated: num?, low: num?, high: num?, draws: int, relative_error: num?,
+          role: 'fitted'|'selected'|'predicted', source: str, note: str}],
+        statements: [{id: str, statement: str, held: int, draws: int, source: str, note: str}],
+        missing_inputs: [str]})"},
+      {"list", "what `list` prints", R"({schema: 'bethany/list/1', version: str, kind: str,
+        items: [{name: str, summary: str}]})"},
+      {"timeline", "what `timeline` prints: Chrome trace JSON", R"({
+        schema: 'bethany/timeline/1', version: str, displayTimeUnit: 'ms',
+        otherData: {policy: str, events: int, dropped_events: int},
+        traceEvents: [{ph: 'X'|'i'|'C'|'M', name: str, cat?: str, pid: int, tid?: int, ts?: num,
+          dur?: num, s?: str, args?: {*: any}}]})"},
+  };
+}
+
+}  // namespace bethany
