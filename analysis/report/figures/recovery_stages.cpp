@@ -53,8 +53,15 @@ std::optional<Chart> make(const ReportData& data) {
     }
   }
   if (rows.rows.empty()) return std::nullopt;
+  // Those that occur, in the order of stages: there are fewer colours than stages.
+  const auto occurs = [&](const std::string& stage) {
+    return std::any_of(rows.rows.begin(), rows.rows.end(), [&](const auto& row) {
+      return std::get<std::string>(row[3]) == stage;
+    });
+  };
   for (std::size_t stage = 0; stage < kStageCount; ++stage) {
-    chart.colour_order.push_back(in_words(name_of(static_cast<Stage>(stage))));
+    const auto name = in_words(name_of(static_cast<Stage>(stage)));
+    if (occurs(name)) chart.colour_order.push_back(name);
   }
   chart.colour_order.emplace_back("waiting for nodes");
   chart.caption =
