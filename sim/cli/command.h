@@ -55,8 +55,9 @@ TableFormat table_format(const std::string& format);
 bool wants_colour();
 /// The exit code of an acceptance bound that was missed.
 constexpr int kBoundMissed = 5;
-/// One line on stderr.
+/// One line on stderr, unless be_quiet() was called: a warning or a remark.
 void say(const std::string& line);
+void be_quiet();
 
 /// Throws the error of a malformed command line (exit 2) for an option that exists in the contract
 /// but is built in a later version: refused by name.
