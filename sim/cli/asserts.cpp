@@ -1,5 +1,7 @@
 #include "sim/cli/asserts.h"
 
+#include <fmt/format.h>
+
 #include "sim/cli/command.h"
 
 namespace bethany {
@@ -30,7 +32,7 @@ int report_asserts(std::span<const Assertion> asserts, const Replications& repli
   bool all = true;
   for (const auto& assertion : asserts) {
     for (const auto& sentence : missed(assertion, replications, comparisons)) {
-      say("assertion missed: " + sentence);
+      fmt::print(stderr, "assertion missed: {}\n", sentence);
       all = false;
     }
   }

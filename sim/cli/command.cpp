@@ -9,6 +9,11 @@
 #include "sim/base/error.h"
 
 namespace bethany {
+namespace {
+
+bool quiet = false;  // of the one command that runs
+
+}  // namespace
 
 void add_format(CLI::App& command, OutputOptions& options,
                 const std::vector<std::string>& formats) {
@@ -81,7 +86,11 @@ std::vector<std::string> split_names(const std::string& list) {
   return names;
 }
 
-void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
+void say(const std::string& line) {
+  if (!quiet) fmt::print(stderr, "{}\n", line);
+}
+
+void be_quiet() { quiet = true; }
 
 void refuse_option(const std::string& option, const std::string& why) {
   throw CLI::ValidationError(option, why);

@@ -58,8 +58,9 @@ constexpr int kBoundMissed = 5;
 /// The names of a comma-separated list; of an empty text none.
 std::vector<std::string> split_names(const std::string& list);
 
-/// One line on stderr.
+/// One line on stderr, unless be_quiet() was called: a warning or a remark.
 void say(const std::string& line);
+void be_quiet();
 
 /// Throws the error of a malformed command line (exit 2) for an option that exists in the contract
 /// but is built in a later version: refused by name.

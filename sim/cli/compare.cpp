@@ -10,6 +10,7 @@
 #include "analysis/report/report_data.h"
 #include "sim/base/error.h"
 #include "sim/base/files.h"
+#include "sim/base/quantities.h"
 #include "sim/base/text.h"
 #include "sim/cli/asserts.h"
 #include "sim/cli/command.h"
@@ -29,6 +30,8 @@ struct Options {
   std::string until_ci;
   std::string directory;
   std::vector<std::string> asserts;
+  bool dry_run = false;
+  ProgressOptions progress;
   OutputOptions output;
 };
 
@@ -94,13 +97,46 @@ void check_options(Options& options) {
   }
 }
 
+/// How many runs are asked for, and how long they take if all take as long as the first.
+int dry_run(const Options& options, const Setup& setup, const std::vector<NamedPolicy>& policies) {
+  const auto replications =
+      std::max<std::int64_t>(options.replicate.count, options.replicate.windows);
+  const auto runs = replications * static_cast<std::int64_t>(policies.size());
+  const double began = clock_seconds();
+  compare(setup, {policies.front()}, 1);
+  const double first = clock_seconds() - began;
+  const auto threads = std::min<std::int64_t>(options.replicate.threads, runs);
+  const double all = first * static_cast<double>(runs) / static_cast<double>(threads);
+  if (options.output.format == "json") {
+    JsonNode answer;
+    answer.member("schema") = JsonNode::of("bethany/dry-run/1");
+    answer.member("version") = JsonNode::of(BETHANY_VERSION);
+    answer.member("replications") = JsonNode::of(replications);
+    answer.member("policies") = JsonNode::of(static_cast<std::int64_t>(policies.size()));
+    answer.member("runs") = JsonNode::of(runs);
+    answer.member("threads") = JsonNode::of(threads);
+    answer.member("first_s") = JsonNode::of(first);
+    answer.member("estimated_s") = JsonNode::of(all);
+    print_json(answer);
+    return 0;
+  }
+  print_text(fmt::format(
+      "{}{} replications x {} policies = {} runs\n'{}' took {}: about {} on {} threads\n",
+      options.replicate.until_ci ? "at most " : "", replications, policies.size(), runs,
+      policies.front().name, rounded_text(round_to_duration(first)),
+      rounded_text(round_to_duration(all)), threads));
+  return 0;
+}
+
 int compare_command(Options options) {
   check_options(options);
+  if (options.progress.quiet) be_quiet();
   const auto tree = read_scenario_tree(options.scenario.path, options.scenario.overrides);
   const auto setup = make_setup(tree);
   for (const auto& warning : setup.warnings) say("warning: " + warning);
   const auto policies = choose_policies(setup, split_names(options.policies));
   const auto asserts = read_asserts(options.asserts, policies);
+  if (options.dry_run) return dry_run(options, setup, policies);
   std::deque<RecordWriter> records;
   for (std::size_t i = 0; i < policies.size(); ++i) {
     records.emplace_back(RecordHeader{.node_names = setup.trace->node_names});
@@ -109,7 +145,7 @@ int compare_command(Options options) {
       static_cast<std::size_t>(std::max(options.replicate.count, options.replicate.windows));
   Replications replications;
   {
-    Progress progress(most * policies.size(), horizon_of(setup));
+    Progress progress(most * policies.size(), horizon_of(setup), options.progress);
     replications = replicate(
         tree, setup, policies, options.replicate, [&](std::size_t replication, std::size_t policy) {
           std::vector<RunSink*> sinks = {progress.sink(replication * policies.size() + policy)};
@@ -166,6 +202,9 @@ void add_compare(CLI::App& program, CommandContext& context) {
   command->add_option("-j,--jobs", options->replicate.threads, "threads")
       ->check(CLI::Range(1, 1024));
   add_asserts(*command, options->asserts);
+  command->add_flag("--dry-run", options->dry_run,
+                    "say how many runs that is, and how long from the time of the first");
+  add_progress(*command, options->progress);
   add_format(*command, options->output);
   add_force(*command, options->output);
   command->callback(

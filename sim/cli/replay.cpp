@@ -25,6 +25,7 @@ struct Options {
   std::string timeline;
   std::int64_t timeline_events = TimelineOptions().most_events;
   std::vector<std::string> asserts;
+  ProgressOptions progress;
   OutputOptions output;
 };
 
@@ -39,6 +40,7 @@ void write_record(const Options& options, const Setup& setup, const JsonNode& an
 }
 
 int replay_command(const Options& options) {
+  if (options.progress.quiet) be_quiet();
   const auto setup = load_setup(options.scenario);
   const std::vector<std::string> typed =
       options.policy.empty() ? std::vector<std::string>{} : std::vector{options.policy};
@@ -59,7 +61,7 @@ int replay_command(const Options& options) {
                      .most_events = options.timeline_events});
   RunSummary summary;
   {
-    Progress progress(1, horizon_of(setup));
+    Progress progress(1, horizon_of(setup), options.progress);
     summary = compare(setup, {named}, 1, [&](std::size_t) {
                 std::vector<RunSink*> sinks = {progress.sink(0)};
                 if (!options.directory.empty()) sinks.push_back(&record);
@@ -108,6 +110,7 @@ void add_replay(CLI::App& program, CommandContext& context) {
                       "write the run as Chrome trace JSON, for Perfetto, to this file");
   add_timeline_events(*command, options->timeline_events);
   add_asserts(*command, options->asserts);
+  add_progress(*command, options->progress);
   add_format(*command, options->output);
   add_force(*command, options->output);
   command->callback(

@@ -29,6 +29,9 @@ std::vector<NamedShape> answer_shapes() {
           difference_tokens_per_s: {mean: num?, low: num?, high: num?},
           bootstrap: {low: num?, high: num?}, wins: int?, p10_ratio: num?}],
         ranking: {mean: [str], p10: [str]}, notes: [str]})"},
+      {"dry-run", "what `compare --dry-run` prints", R"({schema: 'bethany/dry-run/1', version: str,
+        replications: int, policies: int, runs: int, threads: int, first_s: num,
+        estimated_s: num})"},
       {"place", "what `place` prints", R"(@placed|@frontier)"},
       {"placed", "", R"({
         schema: 'bethany/place/1', version: str, nodes: int, slots_per_node: int,

@@ -183,6 +183,8 @@ def check_runs(directory):
                   "lazarus,ds", "--set", "training.until.time=2h", "--set",
                   'trace={"generator":"spot"}')
     assert five["comparison"][0]["bootstrap"]["low"] is not None
+    planned = answer("dry-run", "compare", quickstart, *both, "--replications", "7", "--dry-run")
+    assert planned["runs"] == 21
     run("compare", quickstart, *both, "-o", os.path.join(directory, "compared"))
     check("compare", json.load(open(os.path.join(directory, "compared", "comparison.json"))))
 
