@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or Ubuntu machine lacks: `./setup.sh` for the program, `./setup.sh test`
-# for the tests too, `./setup.sh --all` also for figures of reports that can be zoomed (npm) and their
-# test (chromium). Works as root or with sudo; does nothing when everything is there.
+# for the tests too, `./setup.sh --all` also for figures of reports that can be zoomed (npm), their
+# test (chromium), and the check of answers against their schemas. Works as root or with sudo; does nothing when everything is there.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libcli11-dev libfmt-dev nlohmann-json3-dev libsimdjson-dev
@@ -11,6 +11,7 @@ if [ "${1:-}" = test ] || [ "${1:-}" = --all ]; then
   packages+=(catch2 librapidcheck-dev clang scram git)
 fi
 if [ "${1:-}" = --all ]; then
+  packages+=(python3 python3-jsonschema)
   # Debian's npm brings hundreds of packages and excludes that of others: not where there is one.
   command -v npm >/dev/null || packages+=(nodejs npm)
   command -v chromium >/dev/null || packages+=(chromium)
