@@ -4,13 +4,13 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
-#include <ctime>
 #include <optional>
 #include <thread>
 
 #include "analysis/number_text.h"
 #include "sim/base/error.h"
 #include "sim/cli/command.h"
+#include "sim/cli/run_output.h"
 #include "sim/cli/sweep_output.h"
 #include "sim/study/sweep/run_sweep.h"
 #include "sim/study/sweep/shard.h"
@@ -27,6 +27,7 @@ struct Options {
   std::int64_t shards = 0;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   bool dry_run = false;
+  ProgressOptions progress;
   OutputOptions output;
 };
 
@@ -43,30 +44,46 @@ void catch_signals() {
   }
 }
 
-double seconds_now() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-/// A line on stderr that counts the runs: on a terminal, after a second, ten times a second.
+/// Counts the runs on stderr, ten times a second at most: as a line that is written over, only on a
+/// terminal and after a second, or with `--progress jsonl` as lines, the last when all is over.
 class Counter {
  public:
+  explicit Counter(const ProgressOptions& options)
+      : lines_(options.mode == "jsonl"),
+        bar_(options.mode == "auto" && !options.quiet && isatty(STDERR_FILENO) != 0),
+        next_(began_ + (lines_ ? 0 : 1)) {}
   void show(std::int64_t done, std::int64_t of) {
-    const double now = seconds_now();
-    if (!terminal_ || now < next_) return;
+    done_ = done;
+    of_ = of;
+    const double now = clock_seconds();
+    if (now < next_ || !(lines_ || bar_)) return;
     next_ = now + 0.1;
+    if (lines_) return print_line();
     shown_ = true;
     fmt::print(stderr, "\r{} of {} runs", grouped(done), grouped(of));
     std::fflush(stderr);
+  }
+  void end(const SweepProgress& progress) {
+    done_ = progress.done;
+    of_ = progress.runs;
+    if (lines_) print_line();
   }
   ~Counter() {
     if (shown_) fmt::print(stderr, "\r{:60}\r", "");
   }
 
  private:
-  bool terminal_ = isatty(STDERR_FILENO) != 0;
-  double next_ = seconds_now() + 1;
+  void print_line() const {
+    fmt::print(stderr, "{{\"done\":{},\"of\":{},\"elapsed_s\":{:.3f}}}\n", done_, of_,
+               clock_seconds() - began_);
+  }
+
+  bool lines_;
+  bool bar_;
+  double began_ = clock_seconds();
+  double next_;
+  std::int64_t done_ = 0;
+  std::int64_t of_ = 0;
   bool shown_ = false;
 };
 
@@ -86,10 +103,10 @@ void dry_run(const Sweep& sweep, const Options& options, const Shard& shard) {
   const auto index = [&](std::int64_t k) { return shard.index + k * shard.count; };
   double begin = 0;
   for (std::int64_t t = -1; t < timed; ++t) {  // once before: it reads the inputs
-    if (t == 0) begin = seconds_now();
+    if (t == 0) begin = clock_seconds();
     sweep.line(index(std::max<std::int64_t>(t, 0) * (runs / timed)));
   }
-  const double each = (seconds_now() - begin) / static_cast<double>(timed);
+  const double each = (clock_seconds() - begin) / static_cast<double>(timed);
   const double all = each * static_cast<double>(runs) / options.threads;
   JsonNode answer;
   answer.member("schema") = JsonNode::of("bethany/sweep-plan/1");
@@ -124,6 +141,7 @@ Shard shard_asked(Options& options) {
 }
 
 int sweep_command(Options options) {
+  if (options.progress.quiet) be_quiet();
   if (!options.policies.empty()) {
     options.axes.policies = axis_values("--policies", options.policies);
   }
@@ -137,7 +155,7 @@ int sweep_command(Options options) {
   catch_signals();
   SweepProgress progress;
   {
-    Counter counter;
+    Counter counter(options.progress);
     progress = run_sweep(
         sweep, {.directory = options.directory,
                 .shard = shard,
@@ -145,6 +163,7 @@ int sweep_command(Options options) {
                 .force = options.output.force,
                 .stop = [] { return asked_to_stop != 0; },
                 .progress = [&](std::int64_t done, std::int64_t of) { counter.show(done, of); }});
+    counter.end(progress);
   }
   if (!progress.complete()) {
     say(fmt::format("interrupted: {} of {} runs are in {}; the same command goes on",
@@ -198,6 +217,7 @@ void add_sweep(CLI::App& program, CommandContext& context) {
       ->check(CLI::Range(1, 1'000'000));
   command->add_option("-j,--jobs", options->threads, "threads")->check(CLI::Range(1, 1024));
   add_format(*command, options->output);
+  add_progress(*command, options->progress);
   command->add_flag("--force", options->output.force, "begin again, whatever is there");
   command->callback([options, directory, dry, &context] {
     if (directory->empty() && dry->empty()) throw CLI::RequiredError("-o DIR");

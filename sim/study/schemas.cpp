@@ -61,7 +61,7 @@ std::vector<std::string> names_of_kind(std::string_view kind) {
 
 std::vector<NamedShape> all_shapes() {
   auto all = scenario_shapes();
-  for (const auto& more : {file_shapes(), answer_shapes()}) {
+  for (const auto& more : {file_shapes(), answer_shapes(), study_shapes()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;

@@ -27,5 +27,6 @@ JsonNode schema_document(std::string_view name);
 std::vector<NamedShape> scenario_shapes();
 std::vector<NamedShape> file_shapes();
 std::vector<NamedShape> answer_shapes();
+std::vector<NamedShape> study_shapes();  // of sweeps and planning questions
 
 }  // namespace bethany

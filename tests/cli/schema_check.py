@@ -237,8 +237,29 @@ def check_answers(directory):
            directory)
 
 
+def check_studies(directory):
+    quickstart = os.path.join(SAMPLES, "quickstart.json")
+    small = ("--set", "training.until.time=2h", "--replications", "2")
+    answer("plan-answer", "plan", "checkpoint", quickstart, "--policy", "ds", *small)
+    answer("plan-answer", "plan", "f", quickstart, "--most", "2", *small)
+    answer("plan-answer", "plan", "finish", quickstart, "--tokens", "9000000", *small)
+    answer("plan-answer", "plan", "breakeven", quickstart, "cost.detection", "--policies",
+           "lazarus,ds", "--range", "1s..9s", *small)
+    answer("plan-answer", "plan", "spares", os.path.join(SAMPLES, "cluster.json"), "--most", "1",
+           *small)
+    sweep = ("sweep", quickstart, "--grid", "cluster.nodes=2,8", "--zip", "seed=1,2", "--policies",
+             "lazarus,ds", *small)
+    answer("sweep-plan", *sweep, "--dry-run")
+    kept = os.path.join(directory, "sweep")
+    answer("sweep", *sweep, "-o", kept)
+    check("sweep-manifest", json.load(open(os.path.join(kept, "manifest.json"))))
+    for line in open(os.path.join(kept, "runs.jsonl")):
+        check("sweep-run", json.loads(line), misspelt=False)
+
+
 with tempfile.TemporaryDirectory() as scratch:
     check_scenarios(scratch)
     check_runs(scratch)
     check_answers(scratch)
+    check_studies(scratch)
 print(len(validators), "schemas hold")
