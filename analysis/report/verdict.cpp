@@ -63,18 +63,30 @@ std::vector<RunSummary> summed_runs(const ReportData& data) {
   return sums;
 }
 
+Comparison comparison_of(const JsonNode& node) {
+  Comparison comparison;
+  comparison.policy = text_at(node, {"policy"});
+  comparison.baseline = text_at(node, {"baseline"});
+  comparison.goodput_ratio = number_at(node, {"goodput_ratio"});
+  const auto low = number_at(node, {"low"});
+  const auto high = number_at(node, {"high"});
+  if (low && high) comparison.interval = Interval{*low, *high};
+  comparison.replications = integer_at(node, {"replications"}).value_or(1);
+  comparison.method = text_at(node, {"method"});
+  comparison.wins = integer_at(node, {"wins"}).value_or(0);
+  return comparison;
+}
+
+/// Those with the baseline, then that of the leader with the next best, which may be neither.
 std::vector<Comparison> comparisons_of(const ReportData& data) {
   std::vector<Comparison> comparisons;
   for (const auto& node : items_of(data.comparison, "comparison")) {
-    Comparison& comparison = comparisons.emplace_back();
-    comparison.policy = text_at(node, {"policy"});
-    comparison.baseline = text_at(node, {"baseline"});
-    comparison.goodput_ratio = number_at(node, {"goodput_ratio"});
-    const auto low = number_at(node, {"low"});
-    const auto high = number_at(node, {"high"});
-    if (low && high) comparison.interval = Interval{*low, *high};
-    comparison.replications = integer_at(node, {"replications"}).value_or(1);
-    comparison.method = text_at(node, {"method"});
+    comparisons.push_back(comparison_of(node));
+  }
+  const auto* ranking = data.comparison.find("ranking");
+  const auto* lead = ranking == nullptr ? nullptr : ranking->find("first_to_second");
+  if (lead != nullptr && lead->kind == JsonNode::Kind::object) {
+    comparisons.push_back(comparison_of(*lead));
   }
   return comparisons;
 }
@@ -136,17 +148,18 @@ std::string with_short_names(std::string text, const std::vector<RunSummary>& ru
   return text;
 }
 
-/// What the sentence of `compare` does not say with several replications: how often the leader was
-/// ahead, and that nobody tested it against the next best.
+/// What the sentence of `compare` does not say with several replications: in how many of them the
+/// leader was ahead.
 std::string further(const std::vector<RunSummary>& runs, const std::vector<Comparison>& comparisons,
                     const ReportData& data) {
   const auto ranking = ranked(runs);
   if (ranking.size() < 2 || replications_of(data) == 1) return "";
-  if (between(comparisons, ranking[0]->policy, ranking[1]->policy) == nullptr) {
-    return fmt::format(" The difference between {} and {} was not tested: neither is the baseline.",
-                       ranking[0]->policy, ranking[1]->policy);
-  }
-  return "";
+  const auto* tested = between(comparisons, ranking[0]->policy, ranking[1]->policy);
+  if (tested == nullptr) return "";
+  const bool forward = tested->policy == ranking[0]->policy;
+  const std::int64_t wins = forward ? tested->wins : tested->replications - tested->wins;
+  return fmt::format(" {} was ahead of {} in {} of {} replications.", ranking[0]->policy,
+                     ranking[1]->policy, wins, tested->replications);
 }
 
 ReportVerdict sweep_verdict(const ReportData& data) {

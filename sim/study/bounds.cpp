@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sim/study/replay.h"
+#include "sim/training/job.h"
 
 namespace bethany {
 namespace {

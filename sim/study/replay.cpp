@@ -6,6 +6,7 @@
 #include "sim/study/bounds.h"
 #include "sim/study/clairvoyant.h"
 #include "sim/study/parallel.h"
+#include "sim/training/job.h"
 
 namespace bethany {
 namespace {

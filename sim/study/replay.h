@@ -8,11 +8,11 @@
 #include "analysis/run_summary.h"
 #include "sim/model/run_record.h"
 #include "sim/study/setup.h"
-#include "sim/training/job.h"
 
 namespace bethany {
 
 class PlanMemory;
+struct JobInput;
 
 /// Replays one policy, no bound. What happens also goes to `sinks`. A policy without a run in this
 /// scenario gives a summary with its reason. Pure: equal setups give equal summaries, whatever the

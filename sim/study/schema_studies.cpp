@@ -59,7 +59,7 @@ std::vector<NamedShape> study_shapes() {
         rows_left_out: int})"},
       {"sweep-manifest", "manifest.json of a sweep", R"({
         schema: 'bethany/sweep-manifest/1', version: str, hash: str, runs: int,
-        shard: {index: int, count: int}, seed: int,
+        shard: {index: int, count: int}?, seed: int,
         axes: [{kind: 'grid'|'zip', key: str, values: [any]}|
           {kind: 'random', key: str, from: str, samples: int}],
         policies: [str], replications: int, files: [{key: str, path: str, sha256: str}],
