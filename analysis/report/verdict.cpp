@@ -77,20 +77,6 @@ Comparison comparison_of(const JsonNode& node) {
   return comparison;
 }
 
-/// Those with the baseline, then that of the leader with the next best, which may be neither.
-std::vector<Comparison> comparisons_of(const ReportData& data) {
-  std::vector<Comparison> comparisons;
-  for (const auto& node : items_of(data.comparison, "comparison")) {
-    comparisons.push_back(comparison_of(node));
-  }
-  const auto* ranking = data.comparison.find("ranking");
-  const auto* lead = ranking == nullptr ? nullptr : ranking->find("first_to_second");
-  if (lead != nullptr && lead->kind == JsonNode::Kind::object) {
-    comparisons.push_back(comparison_of(*lead));
-  }
-  return comparisons;
-}
-
 double goodput(const RunSummary& run) {
   return metric_value("goodput_tokens_per_s", run).value_or(0);
 }
@@ -115,6 +101,22 @@ const Comparison* between(const std::vector<Comparison>& comparisons, const std:
     if (forward || (comparison.policy == b && comparison.baseline == a)) return &comparison;
   }
   return nullptr;
+}
+
+/// Those with the baseline, then that of the leader with the next best, which may be neither.
+std::vector<Comparison> comparisons_of(const ReportData& data) {
+  std::vector<Comparison> comparisons;
+  for (const auto& node : items_of(data.comparison, "comparison")) {
+    comparisons.push_back(comparison_of(node));
+  }
+  const auto* ranking = data.comparison.find("ranking");
+  const auto* lead = ranking == nullptr ? nullptr : ranking->find("first_to_second");
+  if (lead != nullptr && lead->kind == JsonNode::Kind::object) {
+    auto tested = comparison_of(*lead);
+    const bool known = between(comparisons, tested.policy, tested.baseline) != nullptr;
+    if (!known) comparisons.push_back(std::move(tested));
+  }
+  return comparisons;
 }
 
 std::string headline_of(const std::vector<RunSummary>& runs,

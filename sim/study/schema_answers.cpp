@@ -91,7 +91,8 @@ std::vector<NamedShape> answer_shapes() {
           per_slot: int, left_for_slots: int}, slots_per_gpu_max: int})"},
       {"reproduce", "what `reproduce` prints", R"({
         schema: 'bethany/reproduce/1', version: str, paper: str, parameters: str,
-        rows: [{id: str, quantity: str, unit: 'ratio'|'s'|'steps'|'samples/s'|'share'|'experts'|'restarts', published: num?,
+        rows: [{id: str, quantity: str,
+          unit: 'ratio'|'s'|'steps'|'samples/s'|'share'|'experts'|'restarts', published: num?,
           simulated: num?, low: num?, high: num?, draws: int, relative_error: num?,
           role: 'fitted'|'selected'|'predicted', source: str, note: str}],
         statements: [{id: str, statement: str, held: int, draws: int, source: str, note: str}],

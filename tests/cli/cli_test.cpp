@@ -53,7 +53,7 @@ TEST_CASE("a command line that is malformed ends with 2") {
   CHECK(bethany_command({}).exit_code == 2);
   check_refused(bethany_command({"replai", scenario}), 2, "did you mean 'replay'?");
   check_refused(bethany_command({"trace", "stat", scenario}), 2, "did you mean 'stats'?");
-  check_refused(bethany_command({"schema", scenario}), 2, "schema: is not built yet");
+  check_refused(bethany_command({"trace", "fetch", scenario}), 2, "fetch: is not built yet");
   CHECK(bethany_command({"replay"}).exit_code == 2);
   CHECK(bethany_command({"replay", scenario, "--format", "xml"}).exit_code == 2);
   CHECK(bethany_command({"compare", scenario, "--set", "policies.x.preset=ds"}).exit_code == 2);

@@ -137,10 +137,12 @@ TEST_CASE("python3 recomputes the numbers of a comparison and of its figures fro
   std::string text = read_text(file);
   const auto at = text.find("\"steps_discarded\": ");
   REQUIRE(at != std::string::npos);
+  const auto right = text.substr(at + 19, text.find(',', at) - at - 19);
   write_output(file, text.insert(at + 19, "1"), true);
   const auto refused = run_process({"python3", kScript, check[2]});
   CHECK(refused.exit_code == 1);
-  CHECK(contains(refused.out, "steps_discarded: recomputed 142, summary.json has 1142"));
+  CHECK(contains(refused.out,
+                 "steps_discarded: recomputed " + right + ", summary.json has 1" + right));
 }
 
 }  // namespace

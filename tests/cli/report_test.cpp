@@ -45,7 +45,7 @@ TEST_CASE("report of a replay says that there is one policy") {
   CHECK(contains(read_text(out + "/report.html"), "Only lazarus has a run"));
 }
 
-TEST_CASE("--md prints verdict and table and writes no page") {
+TEST_CASE("report --md prints verdict and table and writes no page") {
   const Results results;
   const auto md = bethany_command({"report", results.path, "--md"});
   CHECK(md.exit_code == 0);
@@ -54,7 +54,7 @@ TEST_CASE("--md prints verdict and table and writes no page") {
   CHECK_FALSE(fs::exists(results.path + "/report.html"));
 }
 
-TEST_CASE("--figures writes a specification and a table for each figure") {
+TEST_CASE("report --figures writes a specification and a table for each figure") {
   const Results results;
   const auto out = results.directory.path() + "/figures";
   REQUIRE(bethany_command({"report", results.path, "--figures", out}).exit_code == 0);

@@ -20,7 +20,8 @@ std::string shown_after(const std::string& marker) {
 }
 
 TEST_CASE("README shows what the quickstart prints") {
-  const auto result = bethany_command({"compare", kRoot + "/traces/samples/quickstart.json"});
+  const auto result = bethany_command(
+      {"compare", kRoot + "/traces/samples/quickstart.json", "--replications", "20"});
   CHECK(result.exit_code == 0);
   CHECK(result.out == shown_after("quickstart"));
 }
