@@ -25,6 +25,7 @@ endif()
 # Its bytes are put in by the assembler (.incbin): that takes no time, and ninja compiles everything
 # else meanwhile. Other generators need the whole library to wait.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/analysis/report/web_files.cpp PROPERTIES
+  SKIP_PRECOMPILE_HEADERS ON  # it has definitions of its own
   COMPILE_DEFINITIONS "BETHANY_WEB_SOURCE=\"${web_source}\";BETHANY_WEB_BUNDLE=\"${BETHANY_WEB_DIR}\""
   OBJECT_DEPENDS "${web_source}/report.css;${web_source}/report.js;${web_bundle}")
 if(TARGET bethany_web AND NOT CMAKE_GENERATOR MATCHES Ninja)
