@@ -5,8 +5,8 @@
 
 namespace bethany {
 
-/// A name, file or value that was given is wrong. Exit code 3: caught in main.cpp, and by studies that
-/// go on with other values.
+/// A name, file or value that was given is wrong. Exit code 3: caught in main.cpp, and by studies
+/// that go on with other values.
 class InputError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
