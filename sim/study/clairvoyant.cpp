@@ -46,7 +46,7 @@ class RateRecorder final : public RunSink {
 };
 
 /// What a number of members costs and yields.
-struct Team {
+struct Crew {
   int nodes = 0;
   Rate rate;
   double change_ns = 0;  // until it trains, after others have
@@ -55,23 +55,23 @@ struct Team {
 
 /// What one stretch is used for.
 struct Use {
-  int team = -1;          // into the teams; -1: nobody trains
+  int crew = -1;          // into the crews; -1: nobody trains
   double blocked_ns = 0;  // before its steps
-  double closing_ns = 0;  // after them: the change to the next team
+  double closing_ns = 0;  // after them: the change to the next crew
   bool starts = false;    // the block is the first start
 };
 
-constexpr std::int64_t kMostStretches = 1'000'000;
+constexpr std::int64_t kMostStretches = 200'000;
 constexpr double kImpossible = -std::numeric_limits<double>::infinity();
 
-/// Chooses the uses by dynamic programming over the stretches. State: the team that is set up, one
-/// of the teams or none, or not started. Cost: stretches × teams.
-class Plan {
+/// Chooses the uses by dynamic programming over the stretches. State: the crew that is set up, one
+/// of the crews or none, or not started. Cost: stretches × crews.
+class Schedule {
  public:
-  Plan(std::vector<Team> teams, bool warm) : teams_(std::move(teams)), warm_(warm) {
+  Schedule(std::vector<Crew> crews, bool warm) : crews_(std::move(crews)), warm_(warm) {
     least_change_ns_ = std::numeric_limits<double>::infinity();
-    for (const auto& team : teams_) least_change_ns_ = std::min(least_change_ns_, team.change_ns);
-    values_.assign(teams_.size(), kImpossible);
+    for (const auto& crew : crews_) least_change_ns_ = std::min(least_change_ns_, crew.change_ns);
+    values_.assign(crews_.size(), kImpossible);
   }
 
   /// Samples at the end of the stretch, at most.
@@ -79,33 +79,33 @@ class Plan {
     const auto length = static_cast<double>((stretch.to - stretch.from).count());
     double idle = idle_;  // the best of those who have started, whoever is set up
     int idle_from = idle_came_from_;
-    for (std::size_t i = 0; i < teams_.size(); ++i) {
+    for (std::size_t i = 0; i < crews_.size(); ++i) {
       if (values_[i] > idle) {
         idle = values_[i];
         idle_from = static_cast<int>(i);
       }
     }
-    std::vector<Step> steps(teams_.size());
-    std::vector<double> ended(teams_.size(), kImpossible);
+    std::vector<Step> steps(crews_.size());
+    std::vector<double> ended(crews_.size(), kImpossible);
     Closing closing{idle, Step{idle, idle_from, {}}};
     if (not_started_ > closing.value) {
       closing = {not_started_, Step{not_started_, kNotStarted, {}}};
     }
-    for (std::size_t i = 0; i < teams_.size(); ++i) {
-      if (teams_[i].nodes > stretch.ready) continue;
+    for (std::size_t i = 0; i < crews_.size(); ++i) {
+      if (crews_[i].nodes > stretch.ready) continue;
       steps[i] = best_step(i, stretch, length, idle, idle_from);
       ended[i] = steps[i].value;
       consider_closing(i, length, steps[i], closing);
     }
-    for (std::size_t i = 0; i < teams_.size(); ++i) {
-      if (teams_[i].nodes <= stretch.ready && closing.value > ended[i]) {
+    for (std::size_t i = 0; i < crews_.size(); ++i) {
+      if (crews_[i].nodes <= stretch.ready && closing.value > ended[i]) {
         ended[i] = closing.value;
         steps[i] = closing.step;
       }
     }
     Layer layer;
     layer.stretch = stretch;
-    layer.teams = std::move(steps);
+    layer.crews = std::move(steps);
     layer.idle = {idle, idle_from, {}};
     layers_.push_back(std::move(layer));
     values_ = std::move(ended);
@@ -120,7 +120,7 @@ class Plan {
     return best;
   }
 
-  const std::vector<Team>& teams() const { return teams_; }
+  const std::vector<Crew>& crews() const { return crews_; }
 
   /// The uses that reach best(), one a stretch.
   std::vector<std::pair<Stretch, Use>> uses() const {
@@ -139,7 +139,7 @@ class Plan {
         result[i] = {layer.stretch, Use{}};
         continue;
       }
-      const auto& step = state == kIdle ? layer.idle : layer.teams[static_cast<std::size_t>(state)];
+      const auto& step = state == kIdle ? layer.idle : layer.crews[static_cast<std::size_t>(state)];
       result[i] = {layer.stretch, step.use};
       state = step.from;
     }
@@ -161,17 +161,17 @@ class Plan {
   };
   struct Layer {
     Stretch stretch;
-    std::vector<Step> teams;
+    std::vector<Step> crews;
     Step idle;
   };
 
-  /// The best way to train with team i through the stretch.
+  /// The best way to train with crew i through the stretch.
   Step best_step(std::size_t i, const Stretch& stretch, double length, double idle,
                  int idle_from) const {
-    const auto& team = teams_[i];
+    const auto& crew = crews_[i];
     const auto number = static_cast<int>(i);
     const auto gain = [&](double blocked) {
-      return team.rate.samples_per_ns * std::max(0.0, length - blocked);
+      return crew.rate.samples_per_ns * std::max(0.0, length - blocked);
     };
     Step best;
     const auto offer = [&](double value, int from, double blocked, bool starts) {
@@ -179,28 +179,28 @@ class Plan {
       const double reached = value + gain(cut);
       if (reached > best.value) best = {reached, from, {number, cut, 0, starts}};
     };
-    if (team.nodes <= stretch.kept) offer(values_[i], number, 0, false);
-    offer(idle, idle_from, team.change_ns, false);
-    offer(not_started_, kNotStarted, warm_ ? 0 : team.start_ns, true);
+    if (crew.nodes <= stretch.kept) offer(values_[i], number, 0, false);
+    offer(idle, idle_from, crew.change_ns, false);
+    offer(not_started_, kNotStarted, warm_ ? 0 : crew.start_ns, true);
     return best;
   }
 
-  /// Training with team i and setting up whoever comes next before the stretch ends.
+  /// Training with crew i and setting up whoever comes next before the stretch ends.
   void consider_closing(std::size_t i, double length, const Step& step, Closing& closing) const {
     if (step.value == kImpossible) return;
     const double left = std::max(0.0, length - step.use.blocked_ns);
     const double change = std::min(least_change_ns_, left);
-    const double value = step.value - teams_[i].rate.samples_per_ns * change;
+    const double value = step.value - crews_[i].rate.samples_per_ns * change;
     if (value <= closing.value) return;
     closing = {value, step};
     closing.step.value = value;
     closing.step.use.closing_ns = change;
   }
 
-  std::vector<Team> teams_;
+  std::vector<Crew> crews_;
   bool warm_;
   double least_change_ns_ = 0;
-  std::vector<double> values_;  // by team: most samples with it set up
+  std::vector<double> values_;  // by crew: most samples with it set up
   double idle_ = kImpossible;   // … with nobody set up
   double not_started_ = 0;
   int idle_came_from_ = kIdle;
@@ -217,7 +217,7 @@ struct Times {
 Times times_of(const Stretch& stretch, const Use& use) {
   const auto whole = [](double ns) { return Duration(static_cast<std::int64_t>(ns)); };
   const Duration length = stretch.to - stretch.from;
-  if (use.team < 0) return {};
+  if (use.crew < 0) return {};
   Times times;
   times.blocked = std::min(length, whole(use.blocked_ns));  // rounded down: steps get the rest
   times.closing = std::min(length - times.blocked, whole(use.closing_ns));
@@ -237,13 +237,13 @@ class Teller {
                     .tokens_per_sample = setup.scenario.training.sequence_length});
   }
 
-  void tell(const Stretch& stretch, const Use& use, const std::vector<Team>& teams) {
+  void tell(const Stretch& stretch, const Use& use, const std::vector<Crew>& crews) {
     const auto times = times_of(stretch, use);
-    const int members = use.team < 0 ? 0 : teams[static_cast<std::size_t>(use.team)].nodes;
+    const int members = use.crew < 0 ? 0 : crews[static_cast<std::size_t>(use.crew)].nodes;
     SimTime now = stretch.from;
     const auto bucket = use.starts ? Blocked::start : Blocked::communicator;
     block(now, times.blocked, bucket, members);
-    if (members > 0) step(now, times.steps, teams[static_cast<std::size_t>(use.team)]);
+    if (members > 0) step(now, times.steps, crews[static_cast<std::size_t>(use.crew)]);
     block(now, times.closing, Blocked::communicator, members);
     const Int128 length = (stretch.to - stretch.from).count();
     const int target = setup_.scenario.cluster.nodes;
@@ -258,20 +258,20 @@ class Teller {
 
   /// The stretch in which the run reaches its last sample: all of it up to there is steps, and the
   /// last of them goes as far beyond the target as a whole step may.
-  void finish(Stretch stretch, SimTime horizon, Use use, const std::vector<Team>& teams,
+  void finish(Stretch stretch, SimTime horizon, Use use, const std::vector<Crew>& crews,
               double target) {
     stretch.to = horizon;
     use.blocked_ns = 0;
     use.closing_ns = 0;
     double beyond = 0;
-    for (const auto& team : teams) {
-      const auto step = static_cast<double>(team.rate.step.count());
-      beyond = std::max(beyond, std::round(team.rate.samples_per_ns * step) - 1);
+    for (const auto& crew : crews) {
+      const auto step = static_cast<double>(crew.rate.step.count());
+      beyond = std::max(beyond, std::round(crew.rate.samples_per_ns * step) - 1);
     }
-    const auto& rate = teams[static_cast<std::size_t>(std::max(0, use.team))].rate;
+    const auto& rate = crews[static_cast<std::size_t>(std::max(0, use.crew))].rate;
     const auto length = static_cast<double>((stretch.to - stretch.from).count());
     exact_samples_ = std::ceil(target) + beyond - rate.samples_per_ns * length;
-    tell(stretch, use, teams);
+    tell(stretch, use, crews);
   }
 
   void end(SimTime horizon) { emit(RunEnded{horizon, steps_, samples_, ledger_}); }
@@ -289,24 +289,24 @@ class Teller {
     now += length;
   }
 
-  /// As many steps as fit at the team's speed, evenly long to the nanosecond.
-  void step(SimTime& now, Duration length, const Team& team) {
+  /// As many steps as fit at the crew's speed, evenly long to the nanosecond.
+  void step(SimTime& now, Duration length, const Crew& crew) {
     if (length == Duration(0)) return;
-    const std::int64_t count = std::max<std::int64_t>(1, length / team.rate.step);
+    const std::int64_t count = std::max<std::int64_t>(1, length / crew.rate.step);
     const Duration each = length / count;
     const std::int64_t longer = (length % count).count();
-    steps_of(now, longer, each + Duration(1), team);
-    steps_of(now, count - longer, each, team);
+    steps_of(now, longer, each + Duration(1), crew);
+    steps_of(now, count - longer, each, crew);
   }
 
-  void steps_of(SimTime& now, std::int64_t count, Duration each, const Team& team) {
+  void steps_of(SimTime& now, std::int64_t count, Duration each, const Crew& crew) {
     if (count == 0) return;
     const SimTime to = now + count * each;
-    exact_samples_ += team.rate.samples_per_ns * static_cast<double>((to - now).count());
+    exact_samples_ += crew.rate.samples_per_ns * static_cast<double>((to - now).count());
     // Rounded up once over all: it stays a bound.
     const auto until = std::max(samples_, static_cast<std::int64_t>(std::ceil(exact_samples_)));
-    emit(StepsCommitted{now, to, steps_, count, team.nodes, until - samples_, each});
-    ledger_.productive += Int128((to - now).count()) * team.nodes;
+    emit(StepsCommitted{now, to, steps_, count, crew.nodes, until - samples_, each});
+    ledger_.productive += Int128((to - now).count()) * crew.nodes;
     samples_ = until;
     steps_ += count;
     now = to;
@@ -346,30 +346,30 @@ Rates rates_of(const Setup& setup, const std::vector<Policy>& compared) {
   return rates;
 }
 
-std::vector<Team> teams_of(const Setup& setup, const std::vector<Policy>& compared) {
-  std::vector<Team> teams;
+std::vector<Crew> crews_of(const Setup& setup, const std::vector<Policy>& compared) {
+  std::vector<Crew> crews;
   const auto& timer = *setup.cost.timer;
   for (const auto& [nodes, rate] : rates_of(setup, compared)) {
     const Duration start = timer.reschedule() + timer.process_start() + timer.group_init(nodes);
-    teams.push_back(
+    crews.push_back(
         {nodes, rate, change_ns(setup, compared, nodes), static_cast<double>(start.count())});
   }
-  return teams;
+  return crews;
 }
 
-/// At most kTeams of them: neighbours become one that needs as few nodes, trains as fast and
+/// At most kCrews of them: neighbours become one that needs as few nodes, trains as fast and
 /// changes as quickly as the best of them, which keeps the bound a bound.
-std::vector<Team> thinned(const std::vector<Team>& teams) {
-  constexpr std::size_t kTeams = 64;
-  const std::size_t size = (teams.size() + kTeams - 1) / kTeams;
-  if (size <= 1) return teams;
-  std::vector<Team> groups;
-  for (std::size_t i = 0; i < teams.size(); ++i) {
-    if (i % size == 0) groups.push_back(teams[i]);
+std::vector<Crew> thinned(const std::vector<Crew>& crews) {
+  constexpr std::size_t kCrews = 64;
+  const std::size_t size = (crews.size() + kCrews - 1) / kCrews;
+  if (size <= 1) return crews;
+  std::vector<Crew> groups;
+  for (std::size_t i = 0; i < crews.size(); ++i) {
+    if (i % size == 0) groups.push_back(crews[i]);
     auto& group = groups.back();
-    if (teams[i].rate.samples_per_ns > group.rate.samples_per_ns) group.rate = teams[i].rate;
-    group.change_ns = std::min(group.change_ns, teams[i].change_ns);
-    group.start_ns = std::min(group.start_ns, teams[i].start_ns);
+    if (crews[i].rate.samples_per_ns > group.rate.samples_per_ns) group.rate = crews[i].rate;
+    group.change_ns = std::min(group.change_ns, crews[i].change_ns);
+    group.start_ns = std::min(group.start_ns, crews[i].start_ns);
   }
   return groups;
 }
@@ -391,34 +391,48 @@ SimTime reached_at(const Stretch& stretch, double before, double after, double t
   return std::min(stretch.to, stretch.from + Duration(std::max<std::int64_t>(1, ns)));
 }
 
-}  // namespace
+/// Where a schedule ends.
+struct End {
+  SimTime horizon;
+  bool reached = false;  // the target, before the time was over
+};
 
-RunSummary clairvoyant_bound(const Setup& setup, const std::vector<Policy>& compared,
-                             const std::vector<RunSink*>& sinks) {
-  const auto teams = thinned(teams_of(setup, compared));
-  if (teams.empty()) {
-    return infeasible_run("clairvoyant", "none of the compared policies has a run");
-  }
-  const double target = target_samples(setup);
+/// Adds the stretches up to the target or the horizon; empty when there are more than a schedule
+/// takes: cut short it would be no bound.
+std::optional<End> fill(const Setup& setup, double target, Schedule& schedule) {
   Duration limit = horizon_of(setup);
   if (limit == Duration(0)) {
     const bool trace_ends_it = setup.scenario.at_end == AtEnd::stop;
     limit = trace_ends_it ? setup.trace->end.time_since_epoch() : kLongest;
   }
   ReadyNodes nodes(setup, at(limit));
-  Plan plan(teams, setup.scenario.training.warm_start);
   double before = 0;
-  SimTime horizon = at(limit);
-  bool reached = false;
-  for (std::int64_t i = 0; i < kMostStretches && !reached; ++i) {
+  for (std::int64_t i = 0; i < kMostStretches; ++i) {
     const auto stretch = nodes.next();
-    if (!stretch) break;
-    const double after = plan.add(*stretch);
-    reached = after >= target;
-    horizon = reached ? reached_at(*stretch, before, after, target) : stretch->to;
+    if (!stretch) return End{at(limit), false};
+    const double after = schedule.add(*stretch);
+    if (after >= target) return End{reached_at(*stretch, before, after, target), true};
     before = after;
   }
-  if (!reached && std::isfinite(target)) {
+  return {};
+}
+
+}  // namespace
+
+RunSummary clairvoyant_bound(const Setup& setup, const std::vector<Policy>& compared,
+                             const std::vector<RunSink*>& sinks) {
+  const auto crews = thinned(crews_of(setup, compared));
+  if (crews.empty()) {
+    return infeasible_run("clairvoyant", "none of the compared policies has a run");
+  }
+  const double target = target_samples(setup);
+  Schedule schedule(crews, setup.scenario.training.warm_start);
+  const auto end = fill(setup, target, schedule);
+  if (!end) {
+    return infeasible_run("clairvoyant",
+                          fmt::format("the ready nodes change over {} times", kMostStretches));
+  }
+  if (!end->reached && std::isfinite(target)) {
     return infeasible_run("clairvoyant", "it does not reach the end of the run either");
   }
   SummaryFold fold({.usd_per_node_hour = setup.scenario.cluster.node_type.usd_per_hour,
@@ -426,15 +440,14 @@ RunSummary clairvoyant_bound(const Setup& setup, const std::vector<Policy>& comp
   std::vector<RunSink*> all = sinks;
   all.push_back(&fold);
   Teller teller(setup, all);
-  for (const auto& [stretch, use] : plan.uses()) {
-    const bool last = reached && stretch.to >= horizon;
-    if (last) {
-      teller.finish(stretch, horizon, use, plan.teams(), target);
+  for (const auto& [stretch, use] : schedule.uses()) {
+    if (end->reached && stretch.to >= end->horizon) {
+      teller.finish(stretch, end->horizon, use, schedule.crews(), target);
     } else {
-      teller.tell(stretch, use, plan.teams());
+      teller.tell(stretch, use, schedule.crews());
     }
   }
-  teller.end(horizon);
+  teller.end(end->horizon);
   auto summary = fold.summary();
   summary.policy = "clairvoyant";
   summary.is_bound = true;

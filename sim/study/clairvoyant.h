@@ -21,7 +21,7 @@ namespace bethany {
 ///
 /// So it is an upper bound of each compared policy exactly, and of others of the same parts as far
 /// as they step no faster. Which machines they are is looked at only from one stretch to the next:
-/// a team that outlives both is assumed to exist whenever their numbers allow it.
+/// a crew that outlives both is assumed to exist whenever their numbers allow it.
 ///
 /// Cost: a replay of each policy, of each on up to kProbes constant clusters, and stretches × node
 /// counts. Needs a run of one of them; otherwise the summary says so.
