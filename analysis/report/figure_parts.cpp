@@ -93,6 +93,8 @@ void add_by_policy(const ReportData& data, const ChartData& rows,
   }
 }
 
+namespace {
+
 TimeColumns time_columns(const TimeBins& bins) {
   TimeColumns columns;
   for (const std::size_t joined : {1U, 2U, 4U, 5U, 8U, 10U, 20U}) {
@@ -102,6 +104,16 @@ TimeColumns time_columns(const TimeBins& bins) {
   }
   columns.width = static_cast<std::int64_t>(columns.bins) * bins.width;
   return columns;
+}
+
+}  // namespace
+
+std::optional<TimeScale> time_scale(const ReportData& data) {
+  if (data.kept.empty()) return std::nullopt;
+  const auto& bins = data.kept.front().series->course.bins;
+  if (bins.count == 0) return std::nullopt;
+  return TimeScale{bins, time_columns(bins),
+                   time_unit(static_cast<std::int64_t>(bins.count) * bins.width)};
 }
 
 std::optional<Chart> ecdf_chart(const ReportData& data, std::string id, std::string title,

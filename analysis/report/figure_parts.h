@@ -54,7 +54,15 @@ struct TimeColumns {
 
   SimTime begin(std::size_t column) const { return at(static_cast<std::int64_t>(column) * width); }
 };
-TimeColumns time_columns(const TimeBins& bins);
+
+/// How a figure over time is cut: the same for all policies.
+struct TimeScale {
+  TimeBins bins;
+  TimeColumns columns;
+  TimeUnit unit;
+};
+/// Empty when no record was kept, or none lasts.
+std::optional<TimeScale> time_scale(const ReportData& data);
 
 /// What a column holds of the values of its bins.
 template <class Value>

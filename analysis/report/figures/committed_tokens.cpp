@@ -56,10 +56,10 @@ std::string alternative_of(const ReportData& data) {
 }
 
 std::optional<Chart> make(const ReportData& data) {
-  if (data.kept.empty() || data.kept.front().series->course.bins.count == 0) return std::nullopt;
-  const auto& bins = data.kept.front().series->course.bins;
-  const TimeColumns columns = time_columns(bins);
-  const TimeUnit unit = time_unit(static_cast<std::int64_t>(bins.count) * bins.width);
+  const auto scale = time_scale(data);
+  if (!scale) return std::nullopt;
+  const TimeColumns& columns = scale->columns;
+  const TimeUnit& unit = scale->unit;
   Chart chart = policy_chart(data, "committed-tokens", "Committed tokens");
   chart.x = {"time since the start, " + unit.title};
   chart.y = {"tokens that count"};

@@ -59,11 +59,8 @@ void add_instants(const ReportData& data, const TimeUnit& unit, Chart& chart) {
 /// Throughput column after column, and how it varies within them.
 class RateMaker {
  public:
-  explicit RateMaker(const TimeBins& bins)
-      : bins_(bins),
-        columns_(time_columns(bins)),
-        unit_(time_unit(static_cast<std::int64_t>(bins.count) * bins.width)),
-        time_("time_" + unit_.name) {
+  explicit RateMaker(const TimeScale& scale)
+      : bins_(scale.bins), columns_(scale.columns), unit_(scale.unit), time_("time_" + unit_.name) {
     rows_.columns = {{"policy", "policy"},
                      {time_, "begin, " + unit_.title},
                      {"throughput_tokens_per_s", "tokens/s of committed steps"},
@@ -143,7 +140,7 @@ class RateMaker {
   std::string alternative() const { return sentences_of(sentences_); }
 
  private:
-  const TimeBins& bins_;
+  TimeBins bins_;
   TimeColumns columns_;
   TimeUnit unit_;
   std::string time_;
@@ -152,8 +149,9 @@ class RateMaker {
 };
 
 std::optional<Chart> make(const ReportData& data) {
-  if (data.kept.empty() || data.kept.front().series->course.bins.count == 0) return std::nullopt;
-  RateMaker rates(data.kept.front().series->course.bins);
+  const auto scale = time_scale(data);
+  if (!scale) return std::nullopt;
+  RateMaker rates(*scale);
   for (const auto& kept : data.kept) rates.add(kept);
   Chart chart = policy_chart(data, "throughput", "Throughput over time");
   chart.x = {"time since the start, " + rates.unit().title};
