@@ -8,6 +8,7 @@
 #include "analysis/answers.h"
 #include "analysis/number_text.h"
 #include "sim/base/quantities.h"
+#include "sim/policy/young_daly.h"
 #include "sim/study/planning/answer_parts.h"
 
 namespace bethany {
@@ -44,14 +45,6 @@ std::vector<std::int64_t> between_neighbours(const std::set<std::int64_t>& grid,
   if (place != grid.begin()) middle(*std::prev(place));
   if (std::next(place) != grid.end()) middle(*std::next(place));
   return added;
-}
-
-/// √(2wM), and Daly's higher-order form for w < 2M, else M (J. T. Daly, FGCS 22, 2006, eq. 37).
-double young_s(double write_s, double mtbf_s) { return std::sqrt(2 * write_s * mtbf_s); }
-double daly_s(double write_s, double mtbf_s) {
-  if (write_s >= 2 * mtbf_s) return mtbf_s;
-  const double x = write_s / (2 * mtbf_s);
-  return young_s(write_s, mtbf_s) * (1 + std::sqrt(x) / 3 + x / 9) - write_s;
 }
 
 /// The intervals that were run, with what came of them.
@@ -173,8 +166,8 @@ Formulas formulas_of(const Evaluated& best) {
     formulas.mtbf_s = to_seconds(best.horizon()) / static_cast<double>(best.restarts());
   }
   if (formulas.write_s && formulas.mtbf_s) {
-    formulas.young_s = young_s(*formulas.write_s, *formulas.mtbf_s);
-    formulas.daly_s = daly_s(*formulas.write_s, *formulas.mtbf_s);
+    formulas.young_s = young_interval_s(*formulas.write_s, *formulas.mtbf_s);
+    formulas.daly_s = daly_interval_s(*formulas.write_s, *formulas.mtbf_s);
   }
   return formulas;
 }
