@@ -1,0 +1,48 @@
+#pragma once
+
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+namespace bethany {
+
+/// The permission to compute. In the serialised mode all ranks of a process share one, so that each
+/// has the machine to itself while it is timed; null where they run beside each other.
+using Turn = std::mutex;
+
+/// How long one phase of a step took one rank. Every rank goes through the same phases in the same
+/// order, so the n-th entries of all ranks belong together.
+struct PhaseTime {
+  std::string_view name;  // "gate", "expert_forward", "dispatch", …: string literals
+  int layer = -1;         // -1: none
+  double seconds = 0;
+};
+
+/// Collects the phases of one rank.
+class PhaseLog {
+ public:
+  explicit PhaseLog(Turn* turn = nullptr) : turn_(turn) {}
+
+  /// Runs `work`, which computes and ends with the device idle, and books how long it took.
+  template <class Work>
+  void compute(std::string_view name, int layer, const Work& work) {
+    const auto guard = turn_ != nullptr ? std::unique_lock(*turn_) : std::unique_lock<Turn>();
+    const double begin = seconds_now();
+    work();
+    times_.push_back({name, layer, seconds_now() - begin});
+  }
+  /// Books what a fabric says it took.
+  void book(std::string_view name, int layer, double seconds) {
+    times_.push_back({name, layer, seconds});
+  }
+  const std::vector<PhaseTime>& times() const { return times_; }
+  void clear() { times_.clear(); }
+
+ private:
+  static double seconds_now();
+
+  Turn* turn_;
+  std::vector<PhaseTime> times_;
+};
+
+}  // namespace bethany
