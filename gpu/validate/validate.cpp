@@ -97,7 +97,7 @@ Validated validate(
   context.quick = options.quick;
   context.facts = testbed->facts();
   context.cases = held_out_cases(policies, options.seed, options.quick);
-  const auto pilot_list = pilot_cases(policies, options.seed);
+  const auto pilot_list = pilot_cases(policies, options.seed, options.quick);
   // What is wrong with a policy or the profile is known before the first measurement.
   for (const auto& made : pilot_list) context.profile = stamp_of(made, world);
   freeze(context);
