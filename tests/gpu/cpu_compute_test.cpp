@@ -72,6 +72,24 @@ TEST_CASE("products of all forms are those of plain loops, with a BLAS and witho
   }
 }
 
+TEST_CASE("products of small integers are the same bits with a BLAS and without") {
+  const auto compute = make_compute("cpu");
+  Rng rng = RngStreams(6, 0).stream("test/integers");
+  const auto integers = [&](std::size_t count) {
+    std::vector<float> values(count);
+    for (auto& value : values) value = static_cast<float>(rng.below(7)) - 3;
+    return values;
+  };
+  const auto a = integers(70 * 600);
+  const auto b = integers(600 * 50);
+  std::vector<float> blas(70 * 50);
+  std::vector<float> own(70 * 50);
+  const ProductShape shape{.rows = 70, .columns = 50, .inner = 600};
+  compute->product(shape, a.data(), b.data(), blas.data());
+  cpu::blocked_product(shape, a.data(), b.data(), own.data());
+  CHECK(blas == own);
+}
+
 TEST_CASE("a sum of no products is 0, or what was there") {
   const auto compute = make_compute("cpu");
   std::vector<float> c{1, 2, 3, 4};

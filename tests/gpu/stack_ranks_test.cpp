@@ -100,7 +100,7 @@ TEST_CASE("exact arithmetic gives the same bits for any ranks, placement and dis
       for (const float value : one.state) zeros += value == 0 ? 1 : 0;
       CHECK(zeros < one.state.size() / 2);
       for (const auto& parts : crowds()) {
-        for (const std::uint64_t seed : {1, 2, 3}) {
+        for (const std::uint64_t seed : {1U, 2U, 3U}) {
           INFO(parts.allocation << " " << parts.placement << " " << parts.dispatch << " of "
                                 << parts.nodes << " nodes, seed " << seed << ", gated " << gated
                                 << ", forced " << forced);
