@@ -48,8 +48,8 @@ Scenario scenario_of(const Case& made, const CaseWorld& world) {
   return scenario;
 }
 
-Cost cost_of(const CaseWorld& world, const Scenario& scenario) {
-  ObjectReader reader(world.cost, "/cost");
+Cost cost_of(const CaseWorld& world, const Scenario& scenario, JsonNode* effective = nullptr) {
+  ObjectReader reader(world.cost, "/cost", effective);
   return read_cost(reader, {scenario.model, scenario.training, scenario.cluster});
 }
 
@@ -213,13 +213,15 @@ CaseClock case_clock(const CaseWorld& world, int nodes) {
 
 CaseInput make_case_input(const Case& made, const CaseWorld& world) {
   Scenario scenario = scenario_of(made, world);
-  Cost cost = cost_of(world, scenario);
-  return {.scenario = std::move(scenario),
-          .policy = policy_of(made.policy, world),
-          .trace = failure_trace(made.failures, made.nodes, case_clock(world, made.nodes),
-                                 world.steps),
-          .routing = routing_of(made.routing, world.stack, world.steps, made.seed),
-          .cost = std::move(cost)};
+  JsonNode effective;
+  Cost cost = cost_of(world, scenario, &effective);
+  return {
+      .scenario = std::move(scenario),
+      .policy = policy_of(made.policy, world),
+      .trace = failure_trace(made.failures, made.nodes, case_clock(world, made.nodes), world.steps),
+      .routing = routing_of(made.routing, world.stack, world.steps, made.seed),
+      .cost = std::move(cost),
+      .effective_cost = std::move(effective)};
 }
 
 }  // namespace bethany

@@ -43,6 +43,7 @@ struct CaseInput {
   Trace trace;
   RoutingLoad routing;
   Cost cost;
+  JsonNode effective_cost;  // with every default
 };
 
 /// How long things are predicted to take, so that failures come in the middle of them.

@@ -102,6 +102,8 @@ JsonNode cases_json(const std::vector<Case>& cases) {
   return JsonNode::array_of(std::move(items));
 }
 
-std::string cases_sha256(const std::vector<Case>& cases) { return sha256(to_line(cases_json(cases))); }
+std::string cases_sha256(const std::vector<Case>& cases) {
+  return sha256(to_line(cases_json(cases)));
+}
 
 }  // namespace bethany

@@ -10,8 +10,8 @@ namespace bethany {
 
 /// One held-out configuration.
 struct Case {
-  std::string policy;    // as `compare --policies` takes it
-  std::string routing;   // of routing_names()
+  std::string policy;   // as `compare --policies` takes it
+  std::string routing;  // of routing_names()
   int nodes = 0;
   std::string failures;  // of failure_names()
   std::uint64_t seed = 0;
@@ -33,10 +33,10 @@ const std::vector<std::string>& failure_names();
 /// The policies that are compared when none are named.
 const std::vector<std::string>& validation_policies();
 
-/// The configurations to measure, in a fixed order: policies within settings. A setting is a routing
-/// and a failure schedule, with node counts {4, 6, 8, 10} dealt out as in a Latin square, so that
-/// three of the four meet each pair over three seeds. `quick`: 2 routings, 3 schedules, 4 and 6
-/// nodes, one seed. Seeds are seed, seed + 1, … Requires: policies.
+/// The configurations to measure, in a fixed order: policies within settings. A setting is a
+/// routing and a failure schedule, with node counts {4, 6, 8, 10} dealt out as in a Latin square,
+/// so that three of the four meet each pair over three seeds. `quick`: 2 routings, 3 schedules, 4
+/// and 6 nodes, one seed. Seeds are seed, seed + 1, … Requires: policies.
 std::vector<Case> held_out_cases(const std::vector<std::string>& policies, std::uint64_t seed,
                                  bool quick);
 

@@ -35,15 +35,15 @@ struct OtherPredictions {
 
 /// One thing that machines performed, beside its prediction; seconds.
 struct Observation {
-  std::string kind;           // "step", or the name of a stage (sim/model/run_record.h)
-  std::int64_t step = 0;      // the committed counter when it began
-  std::int64_t recovery = -1; // of which disruption of the run it is part; -1: of none
+  std::string kind;            // "step", or the name of a stage (sim/model/run_record.h)
+  std::int64_t step = 0;       // the committed counter when it began
+  std::int64_t recovery = -1;  // of which disruption of the run it is part; -1: of none
   double predicted = 0;
   double measured = 0;
-  bool in_domain = true;               // the profile was measured in this range
-  std::optional<Interval> interval;    // holds the measurement with 95 %, if the model is right
-  std::vector<ObservedTerm> terms;     // of steps
-  std::vector<ObservedPhase> phases;   // of steps
+  bool in_domain = true;              // the profile was measured in this range
+  std::optional<Interval> interval;   // holds the measurement with 95 %, if the model is right
+  std::vector<ObservedTerm> terms;    // of steps
+  std::vector<ObservedPhase> phases;  // of steps
   std::optional<OtherPredictions> others;
   /// What was decided and what was performed: hashes of plan and dispatch, 16 hex digits; empty
   /// where there is none. A difference is a failed validation, whatever the times.
@@ -59,10 +59,10 @@ struct MemoryObservation {
 
 /// One run of one case.
 struct CaseRun {
-  std::size_t index = 0;  // into the frozen list
-  int pass = 0;           // 0: A, 1: B
-  std::string failure;    // why it came to nothing; empty: it ran to its end
-  std::int64_t samples = 0;  // committed in the end
+  std::size_t index = 0;                  // into the frozen list
+  int pass = 0;                           // 0: A, 1: B
+  std::string failure;                    // why it came to nothing; empty: it ran to its end
+  std::int64_t samples = 0;               // committed in the end
   std::vector<Observation> observations;  // in the order they happened
   std::optional<MemoryObservation> memory;
 };

@@ -48,10 +48,10 @@ void judge_pair(const Setting& setting, const Score& a, const Score& b, double n
   const bool first = a.measured < b.measured;
   const Score& faster = first ? a : b;
   const Score& slower = first ? b : a;
-  ranking.wrong.push_back(fmt::format(
-      "{}: {} is {:.1f} % faster than {}, predicted {:.1f} % slower", setting.name, faster.policy,
-      100 * (slower.measured / faster.measured - 1), slower.policy,
-      100 * (faster.predicted / slower.predicted - 1)));
+  ranking.wrong.push_back(
+      fmt::format("{}: {} is {:.1f} % faster than {}, predicted {:.1f} % slower", setting.name,
+                  faster.policy, 100 * (slower.measured / faster.measured - 1), slower.policy,
+                  100 * (faster.predicted / slower.predicted - 1)));
 }
 
 }  // namespace
@@ -80,13 +80,12 @@ Ranking rank_policies(std::span<const Setting> settings, double noise) {
   std::vector<double> regrets;
   for (const auto& setting : settings) {
     if (setting.scores.size() < 2) continue;
-    if (const auto tau = kendall_tau(column(setting, &Score::predicted),
-                                     column(setting, &Score::measured))) {
+    if (const auto tau =
+            kendall_tau(column(setting, &Score::predicted), column(setting, &Score::measured))) {
       taus.push_back(*tau);
     }
-    for_pairs(setting, [&](const Score& a, const Score& b) {
-      judge_pair(setting, a, b, noise, ranking);
-    });
+    for_pairs(setting,
+              [&](const Score& a, const Score& b) { judge_pair(setting, a, b, noise, ranking); });
     const double regret =
         best(setting, &Score::predicted).measured / best(setting, &Score::measured).measured - 1;
     if (!ranking.regret_worst || regret > *ranking.regret_worst) {

@@ -25,9 +25,9 @@ struct Setting {
 /// Whether the simulator puts policies in the order in which they were measured.
 struct Ranking {
   std::optional<double> tau;  // Kendall's, mean over the settings that have one
-  int pairs = 0;        // of policies in one setting
-  int pairs_apart = 0;  // whose measured scores differ by more than twice the noise floor
-  int pairs_right = 0;  // of those: predicted in that order
+  int pairs = 0;              // of policies in one setting
+  int pairs_apart = 0;        // whose measured scores differ by more than twice the noise floor
+  int pairs_right = 0;        // of those: predicted in that order
   std::vector<std::string> wrong;  // those predicted otherwise, in words
   /// Measured score of the policy that is predicted to be best / best measured - 1, over settings.
   std::optional<double> regret_mean;
