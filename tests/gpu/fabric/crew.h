@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <functional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -34,5 +36,11 @@ inline std::vector<bool> run_ranks(int ranks, const std::function<void(int)>& wo
   }
   return {lost.begin(), lost.end()};
 }
+
+/// Every rank sends to every other, or nothing, and counts what it gets and is not what was sent.
+void all_to_all(Fabric& fabric, int round, std::atomic<int>& wrong);
+
+/// Runs `work`, which must abort, in a process of its own; answers what it wrote to stderr.
+std::string in_child(const std::function<void()>& work);
 
 }  // namespace bethany::test

@@ -1,53 +1,17 @@
 #include "gpu/fabric/host_local.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstring>
 
-#include "sim/base/random.h"
 #include "tests/gpu/fabric/crew.h"
 
 namespace bethany {
 namespace {
 
+using test::all_to_all;
 using test::run_ranks;
 using namespace std::chrono_literals;
-
-/// What rank `from` sends to rank `to` in a round: `from` and `to` and the round show in it.
-std::vector<std::int64_t> message(int from, int to, int round) {
-  auto rng = RngStreams(static_cast<std::uint64_t>(round), 0)
-                 .stream("test", static_cast<std::uint64_t>(from * 1000 + to));
-  std::vector<std::int64_t> values(rng.below(3) == 0 ? 0 : 1 + rng.below(200));
-  for (auto& value : values) value = (from * 100 + to) * 1000 + round;
-  return values;
-}
-
-/// Every rank sends to every other, or nothing, and checks what it gets.
-void all_to_all(Fabric& fabric, int round, std::atomic<int>& wrong) {
-  const int rank = fabric.rank();
-  std::vector<std::vector<std::int64_t>> out;
-  std::vector<std::vector<std::int64_t>> in;
-  for (int peer = 0; peer < fabric.ranks(); ++peer) {
-    out.push_back(message(rank, peer, round));
-    in.emplace_back(message(peer, rank, round).size(), -1);
-  }
-  std::vector<Send> sends;
-  std::vector<Receive> receives;
-  for (int peer = 0; peer < fabric.ranks(); ++peer) {
-    if (peer == rank) continue;
-    const auto p = static_cast<std::size_t>(peer);
-    if (!out[p].empty()) sends.push_back({peer, out[p].data(), out[p].size() * 8});
-    if (!in[p].empty()) receives.push_back({peer, in[p].data(), in[p].size() * 8});
-  }
-  if (fabric.exchange(sends, receives) < 0) ++wrong;
-  for (int peer = 0; peer < fabric.ranks(); ++peer) {
-    if (peer != rank && in[static_cast<std::size_t>(peer)] != message(peer, rank, round)) ++wrong;
-  }
-}
 
 TEST_CASE("threads exchange groups of any sizes, beside each other and in turns") {
   for (const bool serial : {false, true}) {
@@ -162,29 +126,13 @@ TEST_CASE("aborts at any moment leave no rank behind and touch no memory that is
 }
 
 TEST_CASE("two sides of different size are a bug, named with both sizes") {
-  int pipe_ends[2] = {};
-  REQUIRE(pipe(pipe_ends) == 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(pipe_ends[1], 2);
-    std::signal(SIGABRT, SIG_DFL);  // else Catch reports it as its own
+  const auto died = test::in_child([] {
     HostLocal group(2);
     char data[8] = {};
     std::thread sender([&] { group.fabric(0)->exchange(std::vector<Send>{{1, data, 4}}, {}); });
     group.fabric(1)->exchange({}, std::vector<Receive>{{0, data, 8}});
-    _exit(0);
-  }
-  close(pipe_ends[1]);
-  std::string text;
-  char buffer[256];
-  for (ssize_t n = 0; (n = read(pipe_ends[0], buffer, sizeof buffer)) > 0;) {
-    text.append(buffer, static_cast<std::size_t>(n));
-  }
-  close(pipe_ends[0]);
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  CHECK(WIFSIGNALED(status));
-  CHECK(text.find("rank 0 sends 4 bytes, rank 1 receives 8") != std::string::npos);
+  });
+  CHECK(died.find("rank 0 sends 4 bytes, rank 1 receives 8") != std::string::npos);
 }
 
 }  // namespace

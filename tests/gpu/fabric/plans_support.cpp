@@ -10,8 +10,9 @@ MadePlan random_made_plan() {
   const int nodes = *rc::gen::inRange(1, 7);
   const int slots = gpus * *rc::gen::inRange(1, 5);
   const int experts = *rc::gen::inRange(1, nodes * slots + 1);
-  const auto policy = *rc::gen::element(std::pair("proportional", "mro"), std::pair("uniform", "spread"),
-                                        std::pair("proportional", "compact"));
+  const auto policy =
+      *rc::gen::element(std::pair("proportional", "mro"), std::pair("uniform", "spread"),
+                        std::pair("proportional", "compact"));
   MadePlan made{.shape = naive::shape(nodes, slots, experts, gpus), .plan = {}};
   LoadMatrix loads(*rc::gen::inRange(1, 4), experts);
   for (auto& load : loads.values) load = *rc::gen::inRange<std::int64_t>(1, 1000);
