@@ -113,6 +113,10 @@ void Job::handle(const TraceSpeaks&) {
     if (takes > Duration(0)) starting.emplace_back(node, incarnation);
   }
   if (!instant.joined.empty()) sink_.take(NodesJoined{now, instant.joined});
+  if (input_.machines != nullptr) {
+    if (!instant.lost.empty()) input_.machines->lose(instant.lost);
+    if (!instant.joined.empty()) input_.machines->join(instant.joined);
+  }
   change_speeds(instant);
   if (!starting.empty()) {
     simulator_.schedule(now + delay, kTraceSpeaks, NodesReady{std::move(starting)});
@@ -266,9 +270,14 @@ void Job::lose_members(const Loss& loss) {
       detection_over_ = false;
       disruption_open_ = true;
       sink_.take(DisruptionBegan{now, disruptions_});
-      simulator_.schedule(now + input_.timer.detection(), kTimersEnd, DetectionOver{});
+      simulator_.schedule(now + detection_time(), kTimersEnd, DetectionOver{});
       break;
   }
+}
+
+Duration Job::detection_time() {
+  const Duration predicted = input_.timer.detection();
+  return input_.machines == nullptr ? predicted : input_.machines->detect(current_, predicted);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -278,6 +287,24 @@ void Job::begin_work(Work work) {
   BETHANY_CHECK(work_.kind == Work::Kind::none, "two things at once");
   work_ = work;
   work_.handle = simulator_.schedule(work.to, kWorkEnds, WorkEnded{});
+}
+
+std::optional<Threat> Job::threat() const {
+  const auto [when, nodes] =
+      cursor_.next_loss([this](NodeId node) { return roster_.is_member(node); });
+  if (when >= horizon_) return {};
+  return Threat{.after = when - simulator_.now(), .nodes = nodes};
+}
+
+void Job::begin_performed(Work work, const std::optional<Duration>& took,
+                          const std::optional<Threat>& threat) {
+  BETHANY_CHECK(took || threat, "nothing threatens the work that was not done");
+  // A nanosecond after the loss: that the work would have gone on is all that matters.
+  Duration time = took ? std::max(*took, Duration(1)) : threat->after + Duration(1);
+  if (took && threat) time = std::min(time, threat->after);
+  work.to = work.from + time;
+  if (work.kind == Work::Kind::steps) work.step_time = time;
+  begin_work(work);
 }
 
 /// Turns whole rounds in flight into what stepping one by one would be doing at `now`.

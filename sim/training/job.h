@@ -13,6 +13,7 @@
 
 namespace bethany {
 
+class Machines;
 class PlanMemory;
 
 /// How a run came out: facts have gone to the sink; without a result there is a reason.
@@ -34,6 +35,8 @@ struct JobInput {
   bool step_by_step = false;
   /// What earlier runs worked out, or null. It holds plans of runs like this one only.
   PlanMemory* memory = nullptr;
+  /// Does for real what a simulation only times (machines.h), or null.
+  Machines* machines = nullptr;
 };
 
 /// Runs the training job (DESIGN §4.5; the rules, and what they leave open, in README.md here).

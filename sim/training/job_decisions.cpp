@@ -179,8 +179,16 @@ bool Job::configure(bool keeps_state) {
     // Members that were dismissed since then still send what they hold.
     for (const int place : roster_.places_of_spares()) places.push_back(place);
   }
-  auto made = planner_.make(machines, books_.committed(),
-                            keeps_state ? current_.plan.get() : nullptr, places);
+  std::variant<Configuration, Infeasible> made;
+  const auto make = [&] {
+    made = planner_.make(machines, books_.committed(), keeps_state ? current_.plan.get() : nullptr,
+                         places);
+  };
+  if (input_.machines != nullptr) {
+    input_.machines->plan(make);
+  } else {
+    make();
+  }
   if (const auto* infeasible = std::get_if<Infeasible>(&made)) {
     failure_ = infeasible->reason;
     simulator_.stop();
@@ -220,7 +228,9 @@ void Job::begin_change(PlanCause cause, std::vector<PlannedStage> stages) {
 }
 
 void Job::begin_next_stage() {
-  while (!stages_.empty() && stages_.back().time == Duration(0)) stages_.pop_back();
+  while (input_.machines == nullptr && !stages_.empty() && stages_.back().time == Duration(0)) {
+    stages_.pop_back();
+  }
   if (stages_.empty()) {
     complete_change();
     return;
@@ -228,11 +238,29 @@ void Job::begin_next_stage() {
   const PlannedStage next = stages_.back();
   stages_.pop_back();
   const SimTime now = simulator_.now();
-  begin_work({.kind = Work::Kind::stage,
-              .from = now,
-              .to = now + next.time,
-              .stage = next.stage,
-              .bucket = next.bucket});
+  const Work work{.kind = Work::Kind::stage,
+                  .from = now,
+                  .to = now + next.time,
+                  .stage = next.stage,
+                  .bucket = next.bucket};
+  if (input_.machines == nullptr) {
+    begin_work(work);
+    return;
+  }
+  const auto loss = threat();
+  std::optional<Duration> took;
+  // A loss of this very instant cuts the stage before it begins.
+  if (!loss || loss->after > Duration(0)) {
+    took = input_.machines->stage({.stage = next.stage,
+                                   .cause = pending_cause_,
+                                   .before = current_,
+                                   .after = pending_,
+                                   .step = books_.committed(),
+                                   .first_sample = books_.samples(),
+                                   .predicted = next.time,
+                                   .threat = loss});
+  }
+  begin_performed(work, took, loss);
 }
 
 void Job::complete_change() {
@@ -249,6 +277,9 @@ void Job::complete_change() {
                                     .plan = current_.plan,
                                     .machine_of_place = current_.machine_of_place,
                                     .transfer = current_.transfer});
+  if (input_.machines != nullptr) {
+    input_.machines->completed(current_, pending_cause_, books_.committed());
+  }
   if (!started_) {
     started_ = true;
     checkpoint_usable(now);  // step 0 is a free checkpoint
@@ -373,16 +404,28 @@ bool Job::checkpoint_is_due(SimTime now) const {
 
 void Job::begin_write(SimTime now) {
   const Duration time = planner_.checkpoint_write(current_.nodes);
+  const Work work{.kind = Work::Kind::write,
+                  .from = now,
+                  .to = now + time,
+                  .stage = Stage::checkpoint_write,
+                  .bucket = Blocked::checkpoint};
+  if (input_.machines != nullptr) {
+    const auto loss = threat();
+    begin_performed(work,
+                    input_.machines->write({.configuration = current_,
+                                            .step = books_.committed(),
+                                            .bytes = state_sizes(input_.scenario).checkpoint_bytes,
+                                            .predicted = time,
+                                            .threat = loss}),
+                    loss);
+    return;
+  }
   if (time == Duration(0)) {
     checkpoint_usable(now);
     boundary_ = Boundary::write_end;
     return;
   }
-  begin_work({.kind = Work::Kind::write,
-              .from = now,
-              .to = now + time,
-              .stage = Stage::checkpoint_write,
-              .bucket = Blocked::checkpoint});
+  begin_work(work);
 }
 
 bool Job::join_is_due(bool after_write) const {
@@ -429,7 +472,32 @@ std::int64_t Job::steps_until_checkpoint(SimTime now, Duration step_time) const 
   return std::max<std::int64_t>(steps, 1);  // the next boundary is one step away
 }
 
+/// One step on the real machines.
+void Job::perform_step() {
+  const std::int64_t counter = books_.committed();
+  auto predicted = planner_.step_cost(current_, counter, slow_members());
+  const Work work{.kind = Work::Kind::steps,
+                  .from = simulator_.now(),
+                  .to = simulator_.now(),
+                  .count = 1,
+                  .step_time = predicted.total};
+  const auto loss = threat();
+  begin_performed(work,
+                  input_.machines->step({.configuration = current_,
+                                         .step = counter,
+                                         .first_sample = books_.samples(),
+                                         .samples_of_rank = planner_.samples_of_rank(),
+                                         .traffic = planner_.traffic(),
+                                         .predicted = std::move(predicted),
+                                         .threat = loss}),
+                  loss);
+}
+
 void Job::begin_steps(SimTime now) {
+  if (input_.machines != nullptr) {
+    perform_step();
+    return;
+  }
   const Duration step_time = planner_.step_time(current_, books_.committed(), slow_members());
   const std::int64_t counter = books_.committed();
   // Nothing but these ends a row of equal steps from within; losses and joins cut it from outside.

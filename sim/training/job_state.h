@@ -9,6 +9,7 @@
 #include "sim/engine/simulator.h"
 #include "sim/training/books.h"
 #include "sim/training/job.h"
+#include "sim/training/machines.h"
 #include "sim/training/planner.h"
 #include "sim/training/roster.h"
 #include "sim/training/speeds.h"
@@ -92,9 +93,14 @@ class Job {
   std::uint64_t state_digest(SimTime now) const;
   std::string never_finishes() const;
   void lose_members(const Loss& loss);
+  Duration detection_time();
   void change_speeds(const TraceInstant& instant);
 
   void begin_work(Work work);
+  /// The same done for real: the work lasts as long as the machines took, or is cut by `threat`.
+  void begin_performed(Work work, const std::optional<Duration>& took,
+                       const std::optional<Threat>& threat);
+  std::optional<Threat> threat() const;
   void unroll_rounds(SimTime now);
   void cut_work(int nodes);
   std::int64_t steps_done_in_flight(SimTime now) const;
@@ -137,6 +143,7 @@ class Job {
   bool join_is_due(bool after_write) const;
   bool rebalance_is_due();
   void begin_steps(SimTime now);
+  void perform_step();
   std::int64_t steps_until_rebalance() const;
   std::int64_t steps_until_checkpoint(SimTime now, Duration step_time) const;
   CheckpointDue checkpoint_due() const;

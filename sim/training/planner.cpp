@@ -76,7 +76,7 @@ StateSizes state_sizes(const Scenario& scenario) {
 Planner::Planner(const JobInput& input)
     : input_(input),
       makes_plans_(input.timer.looks_at_traffic() || input.policy.on_loss->recovers_in_place() ||
-                   input.policy.rebalance->every_steps().has_value()),
+                   input.policy.rebalance->every_steps().has_value() || input.machines != nullptr),
       draws_random_(input.policy.layer_order == LayerOrder::independent ||
                     gives(input.policy.placement->capabilities(), kRandomPlan)),
       looks_back_(gives(input.policy.allocation->capabilities(), kHistoryPlan) ||
@@ -200,6 +200,16 @@ std::variant<Configuration, Infeasible> Planner::make(const std::vector<NodeId>&
   for (const int machine : binding.machine_of_place) {
     configuration.machine_of_place.push_back(machines[static_cast<std::size_t>(machine)]);
   }
+  if (input_.machines != nullptr) {
+    for (const auto& transfer : binding.transfers) {
+      configuration.fetches.push_back(
+          {.from_place = place_of_machine[static_cast<std::size_t>(transfer.from)],
+           .to = machines[static_cast<std::size_t>(transfer.to)],
+           .layer = transfer.layer,
+           .expert = transfer.expert,
+           .bytes = transfer.bytes});
+    }
+  }
   return configuration;
 }
 
@@ -227,7 +237,7 @@ Duration Planner::step_time(const Configuration& configuration, std::int64_t com
       return known.time;
     }
   }
-  const Duration time = step_time_of(configuration, committed, slow);
+  const Duration time = step_cost(configuration, committed, slow).total;
   known_steps_.push_front({configuration.nodes, configuration.plan, entry, std::move(slow), time});
   if (known_steps_.size() > kKnownSteps) known_steps_.pop_back();
   return time;
@@ -250,8 +260,13 @@ const std::vector<LayerTraffic>& Planner::work_out_traffic(const Configuration& 
   return traffic_;
 }
 
-Duration Planner::step_time_of(const Configuration& configuration, std::int64_t committed,
-                               const std::vector<SlowPlace>& slow) {
+std::span<const LayerTraffic> Planner::traffic() const {
+  if (remembered_traffic_ != nullptr) return *remembered_traffic_;
+  return traffic_;
+}
+
+CostBreakdown Planner::step_cost(const Configuration& configuration, std::int64_t committed,
+                                 const std::vector<SlowPlace>& slow) {
   const auto& training = input_.scenario.training;
   const int ranks = configuration.nodes * input_.scenario.cluster.node_type.gpus;
   StepQuery query;
@@ -266,10 +281,11 @@ Duration Planner::step_time_of(const Configuration& configuration, std::int64_t 
     // Global batches are dealt out evenly, the first ranks one sequence more.
     const std::int64_t even = training.batch.global ? sequences / ranks : sequences;
     const std::int64_t more = training.batch.global ? sequences % ranks : 0;
-    rows_.resize(static_cast<std::size_t>(ranks));
+    samples_.resize(static_cast<std::size_t>(ranks));
+    rows_.resize(samples_.size());
     for (std::size_t rank = 0; rank < rows_.size(); ++rank) {
-      rows_[rank] = (even + (static_cast<std::int64_t>(rank) < more ? 1 : 0)) *
-                    training.sequence_length * input_.scenario.model.top_k;
+      samples_[rank] = even + (static_cast<std::int64_t>(rank) < more ? 1 : 0);
+      rows_[rank] = samples_[rank] * training.sequence_length * input_.scenario.model.top_k;
     }
     remembered_traffic_ = nullptr;
     const auto entry = static_cast<std::int64_t>(input_.routing.entry_at(committed));
@@ -288,9 +304,10 @@ Duration Planner::step_time_of(const Configuration& configuration, std::int64_t 
       query.speeds = speeds_;
     }
   }
-  const Duration time = input_.timer.step(query).total;
-  BETHANY_CHECK(time > Duration(0), "a step of {} ns on {} nodes", time.count(), query.nodes);
-  return time;
+  auto cost = input_.timer.step(query);
+  BETHANY_CHECK(cost.total > Duration(0), "a step of {} ns on {} nodes", cost.total.count(),
+                query.nodes);
+  return cost;
 }
 
 Duration Planner::checkpoint_write(int nodes) const {

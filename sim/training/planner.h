@@ -3,6 +3,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,12 +14,22 @@
 
 namespace bethany {
 
+/// The state of an expert, or a piece of the dense state (expert -1), that a machine fetches.
+struct Fetch {
+  int from_place = 0;  // of the configuration before
+  NodeId to;
+  int layer = -1;
+  int expert = -1;
+  std::int64_t bytes = 0;
+};
+
 /// Members, the plan they follow and who holds which place of it.
 struct Configuration {
   int nodes = 0;
   std::shared_ptr<const PlacementPlan> plan;  // null when nothing looks at plans
   std::vector<NodeId> machine_of_place;       // empty without a plan
   TransferSummary transfer;                   // what making it moved
+  std::vector<Fetch> fetches;                 // the same one by one; with real machines only
 };
 
 /// Whether every machine has the same replicas on the same GPUs in both. Copies of an expert that a
@@ -68,6 +79,13 @@ class Planner {
   /// Duration of the step with that counter when these members are slow.
   Duration step_time(const Configuration& configuration, std::int64_t committed,
                      std::vector<SlowPlace> slow);
+  /// The same with its terms, worked out anew.
+  CostBreakdown step_cost(const Configuration& configuration, std::int64_t committed,
+                          const std::vector<SlowPlace>& slow);
+  /// What the last step_cost() made of the routing load: samples of each rank in one micro-batch and
+  /// the traffic of each layer. Empty when nothing looks at traffic.
+  const std::vector<std::int64_t>& samples_of_rank() const { return samples_; }
+  std::span<const LayerTraffic> traffic() const;
   std::int64_t samples_per_step(int nodes) const;
   Duration checkpoint_write(int nodes) const;
   Duration load(const Configuration& configuration) const;
@@ -113,8 +131,7 @@ class Planner {
   };
   static constexpr std::size_t kKnownSteps = 16;
   std::deque<KnownStep> known_steps_;
-  Duration step_time_of(const Configuration& configuration, std::int64_t committed,
-                        const std::vector<SlowPlace>& slow);
+  std::vector<std::int64_t> samples_;
   std::vector<std::int64_t> rows_;
   std::vector<double> speeds_;
   std::vector<LayerTraffic> traffic_;

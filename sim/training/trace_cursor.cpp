@@ -40,6 +40,23 @@ SimTime TraceCursor::next_time() const {
   return repeat_ ? trace_.end + offset_ : kNever;
 }
 
+std::pair<SimTime, std::vector<NodeId>> TraceCursor::next_loss(
+    const std::function<bool(NodeId)>& watched) const {
+  SimTime when = kNever;
+  std::vector<NodeId> nodes;
+  for (std::size_t i = next_event_; i < trace_.events.size(); ++i) {
+    const TraceEvent& event = trace_.events[i];
+    if (!nodes.empty() && event.time + offset_ != when) break;
+    if (event.kind != TraceEventKind::lost) continue;
+    for (const auto node : trace_.nodes_of(event)) {
+      if (!watched(node)) continue;
+      when = event.time + offset_;
+      nodes.push_back(node);
+    }
+  }
+  return {when, std::move(nodes)};
+}
+
 /// The bits of a node that something happens to in this instant.
 std::uint8_t& TraceCursor::touch(NodeId node) {
   auto& bits = before_[node.index()];

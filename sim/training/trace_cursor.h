@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -29,6 +30,11 @@ class TraceCursor {
   SimTime next_time() const;
   /// The changes of that instant; the lists may be empty. Valid until the next call.
   const TraceInstant& take();
+  /// The first instant from the next one on at which the trace takes a node that `watched` is true
+  /// of, and those nodes; kNever and none when it does not before its end. What else happens to them
+  /// at that instant is not looked at.
+  std::pair<SimTime, std::vector<NodeId>> next_loss(
+      const std::function<bool(NodeId)>& watched) const;
   /// How often the trace has begun again.
   std::int64_t repetitions() const { return repetitions_; }
 
