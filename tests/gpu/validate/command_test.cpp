@@ -64,6 +64,31 @@ TEST_CASE(
   check_refused(gpu_command({"validate", "--backend", "synthetic", "-o", kept}), 3, "kept");
 }
 
+TEST_CASE("report makes a page of a validation, alone or beside a comparison") {
+  const TemporaryDirectory directory;
+  const auto kept = directory.path() + "/kept";
+  gpu_command({"validate", "--backend", "synthetic", "--quick", "--policies", "lazarus", "-o", kept});
+  auto result = bethany_command({"report", kept, "--static"});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const auto page = read_text(kept + "/report.html");
+  CHECK(contains(page, "<section id=\"validation\">"));
+  CHECK(contains(page, "<figure id=\"validation-errors\""));
+  CHECK(contains(page, "median error of a step, in domain"));
+  CHECK_FALSE(contains(page, "<section id=\"comparison\">"));
+  check_refused(bethany_command({"report", kept, "--md"}), 3, "validation.txt");
+
+  // What a file says is text, never markup; what the page relies on has to be there.
+  auto answer = parse_json(read_text(kept + "/validation.json"), "validation.json");
+  answer.member("verdict") = JsonNode::of("<script>alert(1)</script>");
+  write_output(kept + "/validation.json", to_text(answer), true);
+  REQUIRE(bethany_command({"report", kept, "--static"}).exit_code == 0);
+  CHECK_FALSE(contains(read_text(kept + "/report.html"), "<script>alert"));
+  answer.member("bounds") = JsonNode::of("none");
+  write_output(kept + "/validation.json", to_text(answer), true);
+  check_refused(bethany_command({"report", kept}), 3, "bounds");
+}
+
 TEST_CASE("an interrupted validation keeps what it measured") {
   const TemporaryDirectory directory;
   const auto kept = directory.path() + "/kept";
