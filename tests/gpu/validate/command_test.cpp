@@ -67,7 +67,8 @@ TEST_CASE(
 TEST_CASE("report makes a page of a validation, alone or beside a comparison") {
   const TemporaryDirectory directory;
   const auto kept = directory.path() + "/kept";
-  gpu_command({"validate", "--backend", "synthetic", "--quick", "--policies", "lazarus", "-o", kept});
+  gpu_command(
+      {"validate", "--backend", "synthetic", "--quick", "--policies", "lazarus", "-o", kept});
   auto result = bethany_command({"report", kept, "--static"});
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
