@@ -93,6 +93,7 @@ TEST_CASE("the model of a stack counts its parameters") {
   const auto model = model_of(stack);
   CHECK(model.expert_parameters == 3 * 16 * 32);
   CHECK(model.dense_matmul_parameters == 3 * (4 * 16 * 16 + 16 * 4));
+  CHECK(model.dense_parameters == model.dense_matmul_parameters + 3 * 2 * 16);  // and two norms
   CHECK(model.parameters() == model.dense_parameters + 3 * 4 * model.expert_parameters);
 }
 
