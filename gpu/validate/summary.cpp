@@ -335,11 +335,12 @@ std::string Validation::verdict() const {
 Pilot evaluate_pilot(std::span<const CaseRun> pilot, std::int64_t least, std::int64_t most) {
   Pilot result;
   for (const auto& run : pilot) {
-    // Steps of one configuration: those before the first thing that is no step.
+    // Steps of one configuration: those before the first thing that is no step. By prediction, so
+    // that a load that drifts is no noise.
     std::vector<double> times;
     for (const auto& each : run.observations) {
       if (each.kind != kStep) break;
-      times.push_back(each.measured);
+      if (each.predicted > 0) times.push_back(each.measured / each.predicted);
     }
     result.steps_seen += static_cast<std::int64_t>(times.size());
     if (times.size() < 2 || !(mean(times) > 0)) continue;

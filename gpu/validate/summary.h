@@ -31,7 +31,7 @@ struct ValidationContext {
 /// What the pilot runs fixed.
 struct Pilot {
   std::int64_t steps_seen = 0;
-  double variation = 0;             // coefficient of variation of a policy's steps, the largest
+  double variation = 0;             // of measured / predicted of a policy's steps, the largest
   std::int64_t samples_wanted = 0;  // sample_size() of it
   std::int64_t steps = 0;           // of each case, so that it is reached
 };

@@ -178,7 +178,7 @@ TEST_CASE("every mode says what it shows and what it does not") {
 
 TEST_CASE("the pilot sizes samples by the steps before the first disturbance") {
   std::vector<CaseRun> pilot{run_of(0, 0,
-                                    {step(0, 1, 1), step(1, 1, 2), step(2, 1, 3),
+                                    {step(0, 1, 1), step(1, 2, 4), step(2, 1, 3),
                                      stage("detection", 0, 1, 1), step(3, 1, 1000)})};
   const auto found = evaluate_pilot(pilot, 60, 400);
   CHECK(found.steps_seen == 3);
