@@ -104,7 +104,7 @@ double RankCrowd::gradients(int samples, int micro_batches) {
   for (int r = 0; r < count; ++r) {
     // Rank 0 gets the rest: some ranks may have no sample at all.
     const int share = samples / count + (r == 0 ? samples % count : 0);
-    threads.emplace_back([this, r, count, share, first, samples, micro_batches, &turn, &host] {
+    threads.emplace_back([this, r, share, first, samples, micro_batches, &turn, &host] {
       Rank& rank = *ranks_[z(r)];
       auto fabric = host.fabric(r);
       if (options_.tamper) fabric = options_.tamper(std::move(fabric));
