@@ -156,6 +156,18 @@ Descriptor connect_to(const Address& address, const Patience& patience) {
   return Descriptor();
 }
 
+std::string own_host(int descriptor) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  char host[NI_MAXHOST] = {};
+  if (getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+      getnameinfo(reinterpret_cast<sockaddr*>(&address), size, host, sizeof host, nullptr, 0,
+                  NI_NUMERICHOST) != 0) {
+    throw MachineError("a connection without an address");
+  }
+  return host;
+}
+
 bool send_all(int descriptor, const void* data, std::size_t bytes, const Patience& patience) {
   return move_all(descriptor, POLLOUT, bytes, patience, [&](std::size_t done) {
     return ::send(descriptor, static_cast<const char*>(data) + done, bytes - done, MSG_NOSIGNAL);

@@ -66,6 +66,10 @@ bool wait_for(int descriptor, short events, const Patience& patience);
 /// when called off, MachineError when the host is not known.
 Descriptor connect_to(const Address& address, const Patience& patience);
 
+/// The numeric address of this end of a connection: where its other end, and whoever shares its
+/// network, reaches this process. Throws MachineError.
+std::string own_host(int descriptor);
+
 /// Sends or receives all bytes; false when the connection ended or the deadline is over. Throws
 /// PeerLost when called off.
 bool send_all(int descriptor, const void* data, std::size_t bytes, const Patience& patience);

@@ -38,6 +38,9 @@ class Store {
   /// Tries until somebody listens there, at most so long.
   explicit Store(const Address& server, double timeout_seconds = 30);
 
+  /// Where others reach this process: its end of the connection with the store.
+  std::string own_host() const { return bethany::own_host(connection_.get()); }
+
   void set(const std::string& key, const std::string& value);
   /// The value, as soon as there is one; nothing when there is none in time (0: ask only).
   std::optional<std::string> wait(const std::string& key, double timeout_seconds);

@@ -16,14 +16,15 @@ TEST_CASE("ranks that know only the store find each other") {
   std::atomic<int> wrong{0};
   const auto lost = run_ranks(4, [&](int rank) {
     Store store(at);
-    const Listener listener(0, "127.0.0.1");
+    const Listener listener;
     const auto addresses =
-        gather_addresses(store, "1/addresses", rank, 4, {"127.0.0.1", listener.port()}, 30);
+        gather_addresses(store, "1/addresses", rank, 4, {store.own_host(), listener.port()}, 30);
     const auto fabric = connect_mesh(listener, {.rank = rank, .addresses = addresses, .epoch = 1});
     all_to_all(*fabric, 0, wrong);
     fabric->barrier();
   });
   CHECK(lost == std::vector<bool>(4, false));
+  CHECK(Store(at).own_host() == "127.0.0.1");
   CHECK(wrong == 0);
 }
 
