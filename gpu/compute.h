@@ -103,7 +103,7 @@ class Compute {
                        std::int64_t pairs, int width, float* out) = 0;
   /// values += other.
   virtual void add(float* values, const float* other, std::int64_t count) = 0;
-  /// out = Σ of the slices, in order.
+  /// out = Σ of the slices (one or more), in order; it may be one of them.
   virtual void slice_sum(std::span<const float* const> slices, std::int64_t count, float* out) = 0;
   /// Each value, an integer below 2^24 in size, becomes the integer of -3..3 that is equal mod 7.
   virtual void fold(float* values, std::int64_t count) = 0;

@@ -80,8 +80,11 @@ class Cpu final : public Compute {
     for (std::int64_t i = 0; i < count; ++i) values[i] += other[i];
   }
   void slice_sum(std::span<const float* const> slices, std::int64_t count, float* out) override {
-    clear(out, static_cast<std::size_t>(count) * sizeof(float));
-    for (const float* slice : slices) add(out, slice, count);
+    for (std::int64_t i = 0; i < count; ++i) {
+      float sum = slices[0][i];
+      for (std::size_t slice = 1; slice < slices.size(); ++slice) sum += slices[slice][i];
+      out[i] = sum;
+    }
   }
   void fold(float* values, std::int64_t count) override {
     for (std::int64_t i = 0; i < count; ++i) values[i] = folded(values[i]);

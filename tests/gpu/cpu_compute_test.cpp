@@ -122,6 +122,16 @@ TEST_CASE("the gate takes the largest logits, ties to the lower id") {
   CHECK(ids == std::vector<int>{1, 2, 3, 0, 1, 2});
 }
 
+TEST_CASE("slices are summed in order, also into one of them") {
+  const auto compute = make_compute("cpu");
+  std::vector<float> a{1e8F, 1};
+  const std::vector<float> b{-1e8F, 2};
+  std::vector<float> c{1, 3};
+  const std::vector<const float*> slices{a.data(), b.data(), c.data()};
+  compute->slice_sum(slices, 2, c.data());
+  CHECK(c == std::vector<float>{1, 6});
+}
+
 TEST_CASE("Adam is the reference's") {
   Rng rng = RngStreams(5, 0).stream("test/adam");
   AdamState reference{random_values(rng, 50), random_values(rng, 50), random_values(rng, 50)};

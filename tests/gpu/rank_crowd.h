@@ -6,15 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "gpu/fabric/fabric.h"
 #include "gpu/layer/stack.h"
 #include "sim/model/plan.h"
 #include "sim/placement/parts.h"
-#include "tests/gpu/thread_fabric.h"
 
 namespace bethany {
 
-/// What happens to the messages of a rank on their way, for tests that corrupt them.
-using Tamper = std::function<std::unique_ptr<Fabric>(LetterBox& box, int rank, int ranks)>;
+/// Puts something between a rank and its fabric, for tests that corrupt messages.
+using Tamper = std::function<std::unique_ptr<Fabric>(std::unique_ptr<Fabric> fabric)>;
 
 /// How a crowd is set up.
 struct CrowdOptions {

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <thread>
 
+#include "gpu/fabric/host_local.h"
+#include "sim/base/check.h"
 #include "sim/base/object_reader.h"
 
 namespace bethany {
@@ -94,18 +96,19 @@ RankCrowd::~RankCrowd() = default;
 
 double RankCrowd::gradients(int samples, int micro_batches) {
   const auto count = static_cast<int>(ranks_.size());
-  LetterBox box;
+  // One rank computes or copies at a time, as when phases are timed.
+  Turn turn;
+  HostLocal host(count, &turn);
   std::vector<std::thread> threads;
   std::int64_t first = next_sample_;
   for (int r = 0; r < count; ++r) {
     // Rank 0 gets the rest: some ranks may have no sample at all.
     const int share = samples / count + (r == 0 ? samples % count : 0);
-    threads.emplace_back([this, r, count, share, first, samples, micro_batches, &box] {
+    threads.emplace_back([this, r, share, first, samples, micro_batches, &turn, &host] {
       Rank& rank = *ranks_[z(r)];
-      std::unique_ptr<Fabric> fabric = options_.tamper
-                                           ? options_.tamper(box, r, count)
-                                           : std::make_unique<ThreadFabric>(box, r, count);
-      rank.log.clear();
+      auto fabric = host.fabric(r);
+      if (options_.tamper) fabric = options_.tamper(std::move(fabric));
+      rank.log = PhaseLog(&turn);
       rank.loss = 0;
       for (int m = 0; m < micro_batches; ++m) {
         rank.loss += rank.stack->forward_backward(

@@ -1,5 +1,6 @@
 // Many ranks compute what one computes: bit for bit in exact arithmetic, over placements and
 // dispatchers; and a row that went astray shows.
+#include <algorithm>
 #include <cstring>
 
 #include "gpu/reference.h"
@@ -158,14 +159,17 @@ TEST_CASE("all ranks go through the same phases") {
 }
 
 /// Corrupts what rank 1 receives in its n-th group of messages.
-class Corrupting final : public ThreadFabric {
+class Corrupting final : public Fabric {
  public:
   using Damage = void (*)(float* rows, std::size_t width, std::size_t count);
-  Corrupting(LetterBox& box, int rank, int ranks, int group, std::size_t width, Damage damage)
-      : ThreadFabric(box, rank, ranks), group_(group), width_(width), damage_(damage) {}
+  Corrupting(std::unique_ptr<Fabric> fabric, int group, std::size_t width, Damage damage)
+      : fabric_(std::move(fabric)), group_(group), width_(width), damage_(damage) {}
 
+  int rank() const override { return fabric_->rank(); }
+  int ranks() const override { return fabric_->ranks(); }
+  void barrier() override { fabric_->barrier(); }
   double exchange(std::span<const Send> sends, std::span<const Receive> receives) override {
-    const double seconds = ThreadFabric::exchange(sends, receives);
+    const double seconds = fabric_->exchange(sends, receives);
     if (rank() == 1 && group_-- == 0) {
       REQUIRE(!receives.empty());
       const auto& largest =
@@ -179,6 +183,7 @@ class Corrupting final : public ThreadFabric {
   }
 
  private:
+  std::unique_ptr<Fabric> fabric_;
   int group_;
   std::size_t width_;
   Damage damage_;
@@ -200,8 +205,8 @@ TEST_CASE("rows that change places or get lost on any of the four ways show in t
     for (const auto damage : {&swap_rows, &lose_row}) {
       INFO("group " << group << (damage == &swap_rows ? ", swapped" : ", lost"));
       CrowdOptions options = options_of(shape, parts, 1);
-      options.tamper = [group, damage, &shape](LetterBox& box, int rank, int ranks) {
-        return std::make_unique<Corrupting>(box, rank, ranks, group,
+      options.tamper = [group, damage, &shape](std::unique_ptr<Fabric> fabric) {
+        return std::make_unique<Corrupting>(std::move(fabric), group,
                                             static_cast<std::size_t>(shape.hidden), damage);
       };
       CHECK(train(std::move(options), 1).state != one.state);
