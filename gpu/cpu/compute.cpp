@@ -5,6 +5,7 @@
 
 #include "gpu/cpu/blocked_product.h"
 #include "gpu/cpu/loops.h"
+#include "gpu/fabric/reduce.h"
 #include "sim/base/error.h"
 
 #ifdef BETHANY_OPENBLAS
@@ -80,11 +81,7 @@ class Cpu final : public Compute {
     for (std::int64_t i = 0; i < count; ++i) values[i] += other[i];
   }
   void slice_sum(std::span<const float* const> slices, std::int64_t count, float* out) override {
-    for (std::int64_t i = 0; i < count; ++i) {
-      float sum = slices[0][i];
-      for (std::size_t slice = 1; slice < slices.size(); ++slice) sum += slices[slice][i];
-      out[i] = sum;
-    }
+    sum_slices(slices, count, out);
   }
   void fold(float* values, std::int64_t count) override {
     for (std::int64_t i = 0; i < count; ++i) values[i] = folded(values[i]);

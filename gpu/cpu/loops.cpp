@@ -28,6 +28,10 @@ float dot(const float* a, const float* b, int count) {
 void gather(const float* in, const int* order, const float* weights, int top_k, std::int64_t rows,
             int width, float* out) {
   for (std::int64_t i = 0; i < rows; ++i, out += width) {
+    if (order[i] < 0) {
+      std::fill_n(out, width, 0.0F);
+      continue;
+    }
     const float* row = in + static_cast<std::int64_t>(order[i] / top_k) * width;
     if (weights == nullptr) {
       std::copy_n(row, width, out);

@@ -53,7 +53,7 @@ void MoeLayer::forward(RankContext& at, const float* x, const float* residual, s
   dispatch(at);
   run_experts(at);
   const std::int64_t rows = map_.received();
-  float* returned = returned_.reserve(pairs() * shape_.hidden);
+  float* returned = returned_.reserve(map_.sent() * shape_.hidden);
   float* there = scratch_.there.data();
   phase(at, "gather", [&] {
     compute_.gather(scratch_.expert_out.data(), receive_position_.data(), nullptr, 1, rows,
@@ -129,10 +129,10 @@ void MoeLayer::build_map(RankContext& at) {
 void MoeLayer::dispatch(RankContext& at) {
   const int hidden = shape_.hidden;
   const std::int64_t rows = map_.received();
-  float* here = scratch_.here.reserve(pairs() * hidden);
+  float* here = scratch_.here.reserve(map_.sent() * hidden);
   float* there = scratch_.there.reserve(rows * hidden);
   phase(at, "gather", [&] {
-    compute_.gather(x_, send_order_.data(), nullptr, shape_.top_k, pairs(), hidden, here);
+    compute_.gather(x_, send_order_.data(), nullptr, shape_.top_k, map_.sent(), hidden, here);
     copy_own(at, here, map_.send_rows, there, map_.receive_rows);
   });
   exchange(at, "dispatch", here, map_.send_rows, there, map_.receive_rows);
@@ -172,7 +172,7 @@ void MoeLayer::run_experts(RankContext& at) {
 void MoeLayer::backward(RankContext& at, const float* out_gradient, float* x_gradient) {
   const int hidden = shape_.hidden;
   const std::int64_t rows = map_.received();
-  float* here = scratch_.here.reserve(pairs() * hidden);
+  float* here = scratch_.here.reserve(map_.sent() * hidden);
   float* there = scratch_.there.reserve(rows * hidden);
   float* weight_gradient = scratch_.small.reserve(pairs());
   phase(at, "gate_backward", [&] {
@@ -181,9 +181,9 @@ void MoeLayer::backward(RankContext& at, const float* out_gradient, float* x_gra
     settle(weight_gradient, pairs());
   });
   phase(at, "gather", [&] {
-    compute_.gather(out_gradient, send_order_.data(), weights_.data(), shape_.top_k, pairs(),
+    compute_.gather(out_gradient, send_order_.data(), weights_.data(), shape_.top_k, map_.sent(),
                     hidden, here);
-    settle(here, pairs() * hidden);
+    settle(here, map_.sent() * hidden);
     copy_own(at, here, map_.send_rows, there, map_.receive_rows);
   });
   exchange(at, "collect_backward", here, map_.send_rows, there, map_.receive_rows);

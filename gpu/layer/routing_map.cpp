@@ -1,5 +1,6 @@
 #include "gpu/layer/routing_map.h"
 
+#include <algorithm>
 #include <limits>
 #include <numeric>
 
@@ -10,9 +11,12 @@ namespace {
 
 std::size_t z(std::int64_t value) { return static_cast<std::size_t>(value); }
 
-std::vector<int> inverse(const std::vector<int>& order) {
-  std::vector<int> position(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) position[z(order[i])] = static_cast<int>(i);
+/// Where each of `count` things stands in an order that may have gaps.
+std::vector<int> inverse(const std::vector<int>& order, std::size_t count) {
+  std::vector<int> position(count);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (order[i] >= 0) position[z(order[i])] = static_cast<int>(i);
+  }
   return position;
 }
 
@@ -23,22 +27,24 @@ void order_sent(std::span<const int> expert_ids, const TokenMatrix& matrix, int 
     pairs[z(expert_ids[p])].push_back(static_cast<int>(p));
   }
   std::vector<std::int64_t> taken(z(matrix.experts));
+  std::int64_t sent = 0;
   for (int to = 0; to < matrix.ranks; ++to) {
     const std::size_t before = map.send_order.size();
     for (int e = 0; e < matrix.experts; ++e) {
       const auto begin = pairs[z(e)].begin() + taken[z(e)];
       const std::int64_t count = matrix.at(e, rank, to);
-      BETHANY_CHECK(count >= 0 && count <= pairs[z(e)].end() - begin,
-                    "expert {}: rank {} sends {} rows to {} and has {} left", e, rank, count, to,
-                    pairs[z(e)].end() - begin);
-      map.send_order.insert(map.send_order.end(), begin, begin + count);
-      taken[z(e)] += count;
+      BETHANY_CHECK(count >= 0, "expert {}: rank {} sends {} rows to {}", e, rank, count, to);
+      const std::int64_t real = std::min<std::int64_t>(count, pairs[z(e)].end() - begin);
+      map.send_order.insert(map.send_order.end(), begin, begin + real);
+      map.send_order.insert(map.send_order.end(), z(count - real), kPaddingRow);
+      taken[z(e)] += real;
+      sent += real;
     }
     map.send_rows.push_back(static_cast<std::int64_t>(map.send_order.size() - before));
   }
-  BETHANY_CHECK(map.send_order.size() == expert_ids.size(), "rank {} sends {} of {} rows", rank,
-                map.send_order.size(), expert_ids.size());
-  map.send_position = inverse(map.send_order);
+  BETHANY_CHECK(sent == static_cast<std::int64_t>(expert_ids.size()), "rank {} sends {} of {} rows",
+                rank, sent, expert_ids.size());
+  map.send_position = inverse(map.send_order, expert_ids.size());
 }
 
 void order_received(const TokenMatrix& matrix, int rank, RoutingMap& map) {
@@ -65,7 +71,7 @@ void order_received(const TokenMatrix& matrix, int rank, RoutingMap& map) {
     }
     if (at > begin) map.experts.push_back({.expert = e, .first = begin, .rows = at - begin});
   }
-  map.receive_position = inverse(map.expert_order);
+  map.receive_position = inverse(map.expert_order, map.expert_order.size());
 }
 
 }  // namespace

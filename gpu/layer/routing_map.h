@@ -15,13 +15,16 @@ struct ExpertRows {
   std::int64_t rows = 0;  // above 0
 };
 
+/// In place of a pair: a row of zeros, where the dispatcher pads.
+constexpr int kPaddingRow = -1;
+
 /// Where the routed rows of one rank lie in one micro-batch of one layer. A *pair* is one of the
 /// top_k experts of one token: token · top_k + k. Three orders of rows:
 /// send: by (destination, expert, pair), the pairs of this rank;
 /// receive: by (source, expert), in the source's order: what the ranks sent here;
 /// expert: by (expert, source), in the source's order: the same rows, as the experts compute them.
 struct RoutingMap {
-  std::vector<int> send_order;             // the pair of each row in send order
+  std::vector<int> send_order;             // the pair of each row in send order, or kPaddingRow
   std::vector<int> send_position;          // its inverse: the row of each pair
   std::vector<std::int64_t> send_rows;     // by destination
   std::vector<std::int64_t> receive_rows;  // by source
@@ -29,6 +32,7 @@ struct RoutingMap {
   std::vector<int> receive_position;       // its inverse
   std::vector<ExpertRows> experts;         // that have rows here, ascending
 
+  std::int64_t sent() const { return static_cast<std::int64_t>(send_order.size()); }
   std::int64_t received() const { return static_cast<std::int64_t>(expert_order.size()); }
 };
 
@@ -37,7 +41,8 @@ std::vector<std::int64_t> pairs_by_expert(std::span<const int> expert_ids, int e
 
 /// `expert_ids`: of each pair of this rank. Of the pairs that one expert gets, the first go to rank
 /// 0, as many as the matrix says, the next to rank 1, …
-/// Requires: the matrix sends on as many pairs of every expert as there are.
+/// What it sends beyond them are rows of zeros, after the pairs.
+/// Requires: the matrix sends on at least as many rows of every expert as there are pairs.
 RoutingMap routing_map(std::span<const int> expert_ids, const TokenMatrix& matrix, int rank);
 
 }  // namespace bethany

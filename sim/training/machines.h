@@ -24,8 +24,8 @@ struct Threat {
 /// One step to be run on the members.
 struct StepWork {
   const Configuration& configuration;
-  std::int64_t step = 0;              // the step counter
-  std::int64_t first_sample = 0;      // committed so far
+  std::int64_t step = 0;                          // the step counter
+  std::int64_t first_sample = 0;                  // committed so far
   std::span<const std::int64_t> samples_of_rank;  // of one micro-batch
   std::span<const LayerTraffic> traffic;          // as the simulator dispatches it
   CostBreakdown predicted;
@@ -72,7 +72,8 @@ class Machines {
   /// Members were lost: how long until all survivors know.
   virtual Duration detect(const Configuration& configuration, Duration predicted) = 0;
   /// All stages of a change have ended: the members follow the configuration.
-  virtual void completed(const Configuration& configuration, PlanCause cause, std::int64_t step) = 0;
+  virtual void completed(const Configuration& configuration, PlanCause cause,
+                         std::int64_t step) = 0;
   /// What the trace says. Losses may have been carried out already, as the threat they were.
   virtual void lose(std::span<const NodeId> nodes) = 0;
   virtual void join(std::span<const NodeId> nodes) = 0;

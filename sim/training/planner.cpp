@@ -277,7 +277,7 @@ CostBreakdown Planner::step_cost(const Configuration& configuration, std::int64_
   query.tokens_per_rank = (training.batch.global ? (sequences + ranks - 1) / ranks : sequences) *
                           training.sequence_length;
   for (const auto& member : slow) query.slowest = std::min(query.slowest, member.speed);
-  if (input_.timer.looks_at_traffic()) {
+  if (input_.timer.looks_at_traffic() || input_.machines != nullptr) {
     // Global batches are dealt out evenly, the first ranks one sequence more.
     const std::int64_t even = training.batch.global ? sequences / ranks : sequences;
     const std::int64_t more = training.batch.global ? sequences % ranks : 0;

@@ -82,8 +82,8 @@ class Planner {
   /// The same with its terms, worked out anew.
   CostBreakdown step_cost(const Configuration& configuration, std::int64_t committed,
                           const std::vector<SlowPlace>& slow);
-  /// What the last step_cost() made of the routing load: samples of each rank in one micro-batch and
-  /// the traffic of each layer. Empty when nothing looks at traffic.
+  /// What the last step_cost() made of the routing load: samples of each rank in one micro-batch
+  /// and the traffic of each layer. Empty when nothing looks at traffic.
   const std::vector<std::int64_t>& samples_of_rank() const { return samples_; }
   std::span<const LayerTraffic> traffic() const;
   std::int64_t samples_per_step(int nodes) const;

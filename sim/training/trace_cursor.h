@@ -31,8 +31,8 @@ class TraceCursor {
   /// The changes of that instant; the lists may be empty. Valid until the next call.
   const TraceInstant& take();
   /// The first instant from the next one on at which the trace takes a node that `watched` is true
-  /// of, and those nodes; kNever and none when it does not before its end. What else happens to them
-  /// at that instant is not looked at.
+  /// of, and those nodes; kNever and none when it does not before its end. What else happens to
+  /// them at that instant is not looked at.
   std::pair<SimTime, std::vector<NodeId>> next_loss(
       const std::function<bool(NodeId)>& watched) const;
   /// How often the trace has begun again.
