@@ -45,8 +45,11 @@ class RankState {
   /// The state in one piece, in device memory, to be moved or stored. Requires: held.
   virtual std::byte* expert_state(int layer, int expert) = 0;
   virtual std::byte* dense_state() = 0;
+  /// The weights that products read (gpu/layer/parameters.h has the layout). Requires: held.
+  virtual const float* expert_weights(int layer, int expert) = 0;
+  virtual const float* dense_weights() = 0;
   virtual bool holds(int layer, int expert) const = 0;
-  /// Makes room for an expert (content undefined), or drops it.
+  /// Makes room for an expert (state undefined, gradient 0), or drops it.
   virtual void add_expert(int layer, int expert) = 0;
   virtual void drop_expert(int layer, int expert) = 0;
   /// The state every run begins with: a function of the seed, the layer and the expert alone.
@@ -55,7 +58,8 @@ class RankState {
   /// Gradients, summed over the micro-batches of the step so far, in device memory; floats.
   virtual std::span<float> expert_gradient(int layer, int expert) = 0;
   virtual std::span<float> dense_gradient() = 0;
-  /// Applies the gradients and clears them. `samples`: of the global batch, all ranks.
+  /// Applies the gradients and clears them. `step` counts from 0; `samples`: of the global batch,
+  /// all ranks.
   virtual void update(std::int64_t step, std::int64_t samples) = 0;
   virtual void clear_gradients() = 0;
 };

@@ -1,0 +1,154 @@
+#include "gpu/compute.h"
+
+#include <cstring>
+#include <new>
+
+#include "gpu/cpu/blocked_product.h"
+#include "gpu/cpu/loops.h"
+#include "sim/base/error.h"
+
+#ifdef BETHANY_OPENBLAS
+#include <cblas.h>
+#endif
+
+namespace bethany::cpu {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+#ifdef BETHANY_OPENBLAS
+void product_by_blas(const ProductShape& shape, const float* a, const float* b, float* c) {
+  const auto narrow = [](std::int64_t value) { return static_cast<blasint>(value); };
+  const auto stride = [](std::int64_t given, std::int64_t tight) {
+    return static_cast<blasint>(given == 0 ? tight : given);
+  };
+  cblas_sgemm(CblasRowMajor, shape.a_transposed ? CblasTrans : CblasNoTrans,
+              shape.b_transposed ? CblasTrans : CblasNoTrans, narrow(shape.rows),
+              narrow(shape.columns), narrow(shape.inner), 1.0F, a,
+              stride(shape.a_stride, shape.a_transposed ? shape.rows : shape.inner), b,
+              stride(shape.b_stride, shape.b_transposed ? shape.inner : shape.columns),
+              shape.accumulate ? 1.0F : 0.0F, c, stride(shape.c_stride, shape.columns));
+}
+#endif
+
+class Cpu final : public Compute {
+ public:
+  Cpu() {
+#ifdef BETHANY_OPENBLAS
+    openblas_set_num_threads(1);  // ranks are the parallelism
+#endif
+  }
+
+  std::byte* allocate(std::size_t bytes) override {
+    auto* memory = static_cast<std::byte*>(::operator new(bytes, kAlignment, std::nothrow));
+    if (memory == nullptr) throw MachineError(fmt::format("no memory for {} bytes", bytes));
+    std::memset(memory, 0xFF, bytes);  // NaN: what is read before it is written shows
+    return memory;
+  }
+  void release(std::byte* memory) override { ::operator delete(memory, kAlignment); }
+  void upload(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
+  void download(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+  void clear(void* memory, std::size_t bytes) override {
+    if (bytes > 0) std::memset(memory, 0, bytes);
+  }
+  void synchronize() override {}
+
+  void product(const ProductShape& shape, const float* a, const float* b, float* c) override {
+    if (shape.rows == 0 || shape.columns == 0) return;
+#ifdef BETHANY_OPENBLAS
+    if (shape.inner > 0) return product_by_blas(shape, a, b, c);
+#endif
+    blocked_product(shape, a, b, c);
+  }
+
+  void gather(const float* in, const int* order, const float* weights, int top_k, std::int64_t rows,
+              int width, float* out) override {
+    cpu::gather(in, order, weights, top_k, rows, width, out);
+  }
+  void scatter_sum(const float* in, const int* position, const float* weights, int top_k,
+                   std::int64_t tokens, int width, float* out) override {
+    cpu::scatter_sum(in, position, weights, top_k, tokens, width, out);
+  }
+  void row_dot(const float* a, const float* b, const int* position, int top_k, std::int64_t pairs,
+               int width, float* out) override {
+    cpu::row_dot(a, b, position, top_k, pairs, width, out);
+  }
+  void add(float* values, const float* other, std::int64_t count) override {
+    for (std::int64_t i = 0; i < count; ++i) values[i] += other[i];
+  }
+  void slice_sum(std::span<const float* const> slices, std::int64_t count, float* out) override {
+    clear(out, static_cast<std::size_t>(count) * sizeof(float));
+    for (const float* slice : slices) add(out, slice, count);
+  }
+  void fold(float* values, std::int64_t count) override {
+    for (std::int64_t i = 0; i < count; ++i) values[i] = folded(values[i]);
+  }
+
+  void activation_forward(const ActivationShape& shape, const float* inner, float* out) override {
+    cpu::activation_forward(shape, inner, out);
+  }
+  void activation_backward(const ActivationShape& shape, const float* inner,
+                           const float* out_gradient, float* inner_gradient) override {
+    cpu::activation_backward(shape, inner, out_gradient, inner_gradient);
+  }
+  void gate_choose(const GateShape& shape, const float* logits, int* ids) override {
+    cpu::gate_choose(shape, logits, ids);
+  }
+  void gate_weigh(const GateShape& shape, const float* logits, const int* ids, float* probabilities,
+                  float* weights) override {
+    cpu::gate_weigh(shape, logits, ids, probabilities, weights);
+  }
+  void gate_backward(const GateShape& shape, const int* ids, const float* probabilities,
+                     const float* weight_gradient, float* logit_gradient) override {
+    cpu::gate_backward(shape, ids, probabilities, weight_gradient, logit_gradient);
+  }
+  void causal_forward(const CausalShape& shape, float* scores) override {
+    cpu::causal_forward(shape, scores);
+  }
+  void causal_backward(const CausalShape& shape, const float* probabilities,
+                       float* gradient) override {
+    cpu::causal_backward(shape, probabilities, gradient);
+  }
+  void norm_forward(const NormShape& shape, const float* x, const float* gain, float* out,
+                    float* inverse) override {
+    cpu::norm_forward(shape, x, gain, out, inverse);
+  }
+  void norm_backward(const NormShape& shape, const float* x, const float* gain,
+                     const float* inverse, const float* out_gradient, float* x_gradient,
+                     float* gain_gradient) override {
+    cpu::norm_backward(shape, x, gain, inverse, out_gradient, x_gradient, gain_gradient);
+  }
+
+  double squared_distance(const float* values, const float* target, std::int64_t count,
+                          float* gradient) override {
+    double sum = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      gradient[i] = values[i] - target[i];
+      sum += 0.5 * static_cast<double>(gradient[i]) * static_cast<double>(gradient[i]);
+    }
+    return sum;
+  }
+  void adam(const OptimizerArrays& arrays, std::int64_t count,
+            const AdamArguments& arguments) override {
+    cpu::adam(arrays, count, arguments);
+  }
+  void exact_update(const OptimizerArrays& arrays, std::int64_t count) override {
+    cpu::exact_update(arrays, count);
+  }
+};
+
+const bool registered = computes().add({
+    .name = "cpu",
+#ifdef BETHANY_OPENBLAS
+    .summary = "one core of the host; products by OpenBLAS",
+#else
+    .summary = "one core of the host; products by an own kernel",
+#endif
+    .make = [](ObjectReader&) -> std::unique_ptr<Compute> { return std::make_unique<Cpu>(); },
+});
+
+}  // namespace
+}  // namespace bethany::cpu
