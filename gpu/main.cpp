@@ -8,6 +8,7 @@
 #include <new>
 
 #include "gpu/calibration.h"
+#include "gpu/compute_check.h"
 #include "gpu/raw.h"
 #include "gpu/selftest.h"
 #include "sim/base/error.h"
@@ -64,8 +65,9 @@ int info(const Options& options) {
 }
 
 int check(const Options& options) {
-  const auto backend = backend_of(options);
-  const auto results = selftest(*backend, static_cast<std::uint64_t>(options.seed));
+  const auto seed = static_cast<std::uint64_t>(options.seed);
+  auto results = selftest(*backend_of(options), seed);
+  for (auto& result : check_compute(options.backend, seed)) results.push_back(std::move(result));
   int failed = 0;
   for (const auto& result : results) {
     failed += result.passed() ? 0 : 1;

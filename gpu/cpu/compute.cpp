@@ -55,6 +55,9 @@ class Cpu final : public Compute {
     if (bytes > 0) std::memset(memory, 0, bytes);
   }
   void synchronize() override {}
+  void copy_now(void* to, const void* from, std::size_t bytes) const override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
 
   void product(const ProductShape& shape, const float* a, const float* b, float* c) override {
     if (shape.rows == 0 || shape.columns == 0) return;
@@ -80,8 +83,11 @@ class Cpu final : public Compute {
     for (std::int64_t i = 0; i < count; ++i) values[i] += other[i];
   }
   void slice_sum(std::span<const float* const> slices, std::int64_t count, float* out) override {
-    clear(out, static_cast<std::size_t>(count) * sizeof(float));
-    for (const float* slice : slices) add(out, slice, count);
+    for (std::int64_t i = 0; i < count; ++i) {
+      float sum = 0;
+      for (const float* slice : slices) sum += slice[i];
+      out[i] = sum;
+    }
   }
   void fold(float* values, std::int64_t count) override {
     for (std::int64_t i = 0; i < count; ++i) values[i] = folded(values[i]);

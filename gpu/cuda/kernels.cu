@@ -1,16 +1,15 @@
+#include "gpu/cuda/kernels.h"
+
 #include <cuda_bf16.h>
 
 #include <algorithm>
 
-#include "gpu/cuda/kernels.h"
+#include "gpu/cuda/launch.cuh"
 
 namespace bethany::cuda {
 namespace {
 
 using bf16 = __nv_bfloat16;
-
-constexpr int kThreads = 256;
-constexpr unsigned kWholeWarp = 0xFFFFFFFFU;
 
 __device__ float to_float(float v) { return v; }
 __device__ float to_float(bf16 v) { return __bfloat162float(v); }
@@ -40,13 +39,6 @@ template <class T>
 __device__ void store(T* at, const Pack<T>& pack) {
   *reinterpret_cast<Pack<T>*>(at) = pack;
 }
-
-unsigned blocks_for(std::int64_t work, int per_block) {
-  const std::int64_t blocks = (work + per_block - 1) / per_block;
-  return static_cast<unsigned>(std::clamp<std::int64_t>(blocks, 1, 1 << 30));
-}
-
-void launched(const char* what) { check(cudaGetLastError(), what); }
 
 __device__ std::uint64_t mixed(std::uint64_t z) {
   z += 0x9E3779B97F4A7C15ULL;
