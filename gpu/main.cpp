@@ -5,12 +5,14 @@
 #include <csignal>
 #include <cstdio>
 #include <functional>
+#include <memory>
 #include <new>
 
 #include "gpu/calibration.h"
 #include "gpu/compute_check.h"
 #include "gpu/raw.h"
 #include "gpu/selftest.h"
+#include "gpu/validate/command.h"
 #include "sim/base/error.h"
 #include "sim/base/files.h"
 
@@ -125,6 +127,20 @@ int fit_raw(const Options& options) {
   return kOk;
 }
 
+int validate_policies(const ValidateOptions& options, const ValidateOutput& output) {
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+  std::signal(SIGTERM, [](int) { interrupted = 1; });
+  switch (validate_command(options, output, [] { return interrupted != 0; })) {
+    case ValidateEnd::passed:
+      return kOk;
+    case ValidateEnd::missed:
+      return kBoundMissed;
+    case ValidateEnd::interrupted:
+      return kInterrupted;
+  }
+  return kOk;
+}
+
 void add_output(CLI::App& command, Options& options) {
   command.add_option("-o,--output", options.output, "the profile (JSON)")->required();
   command.add_option("--model", options.model, "take the constants from the shape of this model");
@@ -136,6 +152,31 @@ void add_backend(CLI::App& command, Options& options) {
   command.add_option("--backend", options.backend, "cuda or synthetic (default cuda)");
   command.add_option("--seed", options.seed, "of orders and random data (default 1)")
       ->check(CLI::NonNegativeNumber);
+}
+
+void add_validate(CLI::App& program, std::function<int()>& chosen) {
+  auto options = std::make_shared<ValidateOptions>();
+  auto output = std::make_shared<ValidateOutput>();
+  auto* const command = program.add_subcommand(
+      "validate", "run policies for real and set what was predicted beside what was measured");
+  command->add_option("--backend", options->backend, "what ranks run on: see info")->required();
+  command->add_option("--mode", options->mode, "how ranks share the machine")
+      ->check(CLI::IsMember(mode_names()));
+  command->add_option("--profile", options->profile, "what predicts: a file of calibrate");
+  command->add_option("--cost-model", options->cost_model, "how it predicts (default analytic)");
+  command->add_option("--policies", options->policies, "as in compare; default: five")
+      ->delimiter(',');
+  command->add_option("--seed", options->seed, "of cases and orders (default 1)");
+  command->add_flag("--quick", options->quick, "a tenth of the cases, shorter ones");
+  command->add_option("--within", options->within_seconds, "begin no run after so many seconds")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("-o,--output", output->directory,
+                      "directory for cases, observations and results");
+  command->add_flag("--json", output->json, "print JSON");
+  command->add_flag("--force", output->force, "write into a directory that is not empty");
+  command->callback([options, output, &chosen] {
+    chosen = [options, output] { return validate_policies(*options, *output); };
+  });
 }
 
 int run(int argc, char** argv) {
@@ -167,6 +208,7 @@ int run(int argc, char** argv) {
   calibrate_command->add_option("--within", options.within, "stop measuring after so many seconds")
       ->check(CLI::NonNegativeNumber);
   calibrate_command->callback([&] { chosen = [&] { return calibrate_device(options); }; });
+  add_validate(program, chosen);
   auto* const fit_command =
       program.add_subcommand("fit", "write a profile from the raw CSV of a calibration");
   fit_command->add_option("RAW", options.raw, "the CSV")->required();

@@ -2,15 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <vector>
 
 namespace bethany::cpu {
 namespace {
 
-// A tile of c takes 4 · 16 floats: 8 of 16 AVX registers, all of SSE's. Blocks of a (64 × 256) and
-// panels of b (256 × 16) stay in the caches.
+// A tile of c takes 4 · 8 floats: 8 of the 16 registers of SSE. Blocks of a (64 × 256) and panels
+// of b (256 × 8) stay in the caches.
 constexpr std::int64_t kTileRows = 4;
-constexpr std::int64_t kTileColumns = 16;
+constexpr std::int64_t kLanes = 4;
+constexpr std::int64_t kTileColumns = 2 * kLanes;
 constexpr std::int64_t kBlockRows = 64;
 constexpr std::int64_t kBlockInner = 256;
 
@@ -62,13 +64,22 @@ void pack_tiles(const View& a, std::int64_t row, std::int64_t rows, std::int64_t
   }
 }
 
-void multiply_tile(const float* a, const float* b, std::int64_t inner, Tile& sum) {
-  for (auto& row : sum) row.fill(0);
+/// Four floats that are added and multiplied at once.
+using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
+
+void multiply_tile(const float* a, const float* b, std::int64_t inner, Tile& out) {
+  Lanes sum[kTileRows][2] = {};
   for (std::int64_t k = 0; k < inner; ++k, a += kTileRows, b += kTileColumns) {
+    Lanes left;
+    Lanes right;
+    std::memcpy(&left, b, sizeof left);
+    std::memcpy(&right, b + kLanes, sizeof right);
     for (std::size_t i = 0; i < kTileRows; ++i) {
-      for (std::size_t j = 0; j < kTileColumns; ++j) sum[i][j] += a[i] * b[j];
+      sum[i][0] += a[i] * left;
+      sum[i][1] += a[i] * right;
     }
   }
+  std::memcpy(&out, &sum, sizeof sum);
 }
 
 void store_tile(const Tile& sum, bool add, float* c, std::int64_t stride, std::int64_t rows,

@@ -26,7 +26,7 @@ struct StackShape {
   int heads = 1;
   int sequence_length = 0;
   /// Integer arithmetic in floats: every value is a small integer and folded back into a small
-  /// range after each product, so that all sums are exact in any order (README.md).
+  /// range after each product, so that all sums are exact in any order (gpu/layer/README.md).
   bool exact = false;
 
   std::int64_t expert_parameters() const;  // of one expert

@@ -41,6 +41,18 @@ class EpGroup final : public Dispatch {
     return traffic;
   }
 
+  TokenCounts padded(const PlacementShape& shape, const LayerPlan& plan,
+                     const TokenCounts& routed) const override {
+    if (!pad_tokens_ && !pad_compute_) return routed;
+    BETHANY_CHECK(pad_tokens_ && pad_compute_, "rows that are padded on one side only");
+    TokenCounts counts = routed;
+    const auto size = static_cast<std::ptrdiff_t>(group_size(shape, plan)) * shape.experts;
+    for (auto first = counts.values.begin(); first != counts.values.end(); first += size) {
+      std::fill(first, first + size, *std::max_element(first, first + size));
+    }
+    return counts;
+  }
+
   std::optional<TokenMatrix> matrix(const PlacementShape& shape, const LayerPlan& plan,
                                     const TokenCounts& counts) const override {
     TokenMatrix matrix(shape.ranks(), shape.experts);

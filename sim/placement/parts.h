@@ -153,9 +153,17 @@ class Dispatch {
   virtual LayerTraffic dispatch(const PlacementShape& shape, const LayerPlan& plan,
                                 std::span<const std::int64_t> rows,
                                 std::span<const std::int64_t> loads) const = 0;
+  /// What each rank sends to each expert in place of what it routes: rows of zeros fill it up where
+  /// the part pads. Ensures: at least `routed`. Requires: the part pads rows and computation alike.
+  virtual TokenCounts padded(const PlacementShape& shape, const LayerPlan& plan,
+                             const TokenCounts& routed) const {
+    (void)shape, (void)plan;
+    return routed;
+  }
   /// Where every routed row goes, exactly, for any routing: what real hardware executes. Padding is
-  /// not in it. Ensures: conserves the rows of every (expert, rank); agrees with dispatch() row for
-  /// row when that does not pad. Empty when the part has no such form.
+  /// not in it: real hardware routes what padded() says. Ensures: conserves the rows of every
+  /// (expert, rank); of padded() rows it agrees with dispatch() row for row. Empty when the part
+  /// has no such form.
   virtual std::optional<TokenMatrix> matrix(const PlacementShape& shape, const LayerPlan& plan,
                                             const TokenCounts& routed) const {
     (void)shape, (void)plan, (void)routed;

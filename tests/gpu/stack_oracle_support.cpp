@@ -10,6 +10,13 @@ using Row = std::vector<double>;
 
 std::size_t z(std::int64_t value) { return static_cast<std::size_t>(value); }
 
+/// A matrix within the parameters.
+struct Matrix {
+  const double* at;
+  int rows;
+  int columns;
+};
+
 /// Reads parameters in the order in which they lie.
 struct Cursor {
   const double* at;
@@ -18,9 +25,9 @@ struct Cursor {
     at += size;
     return row;
   }
-  std::vector<Row> matrix(int rows, int columns) {
-    std::vector<Row> matrix;
-    for (int r = 0; r < rows; ++r) matrix.push_back(vector(columns));
+  Matrix matrix(int rows, int columns) {
+    const Matrix matrix{at, rows, columns};
+    at += std::ptrdiff_t{rows} * columns;
     return matrix;
   }
 };
@@ -31,9 +38,13 @@ double dot(const Row& a, const Row& b) {
   return sum;
 }
 
-Row times(const std::vector<Row>& matrix, const Row& x) {
+Row times(const Matrix& matrix, const Row& x) {
   Row out;
-  for (const auto& row : matrix) out.push_back(dot(row, x));
+  for (int r = 0; r < matrix.rows; ++r) {
+    double sum = 0;
+    for (int c = 0; c < matrix.columns; ++c) sum += matrix.at[r * matrix.columns + c] * x[z(c)];
+    out.push_back(sum);
+  }
   return out;
 }
 
@@ -102,7 +113,7 @@ Row attention(const StackShape& shape, const std::vector<Row>& qkv, std::size_t 
   return out;
 }
 
-void add(Row& values, const Row& other, double factor = 1) {
+void add(Row& values, const Row& other, double factor) {
   for (std::size_t i = 0; i < values.size(); ++i) values[i] += factor * other[i];
 }
 
@@ -119,15 +130,15 @@ std::vector<double> StackOracle::output() {
   Cursor cursor{dense.data()};
   for (std::size_t layer = 0; layer < z(shape.layers); ++layer) {
     const Row attention_gain = cursor.vector(shape.hidden);
-    const auto qkv_weights = cursor.matrix(3 * shape.hidden, shape.hidden);
-    const auto projection = cursor.matrix(shape.hidden, shape.hidden);
+    const Matrix qkv_weights = cursor.matrix(3 * shape.hidden, shape.hidden);
+    const Matrix projection = cursor.matrix(shape.hidden, shape.hidden);
     const Row moe_gain = cursor.vector(shape.hidden);
-    const auto gate = cursor.matrix(shape.experts, shape.hidden);
+    const Matrix gate = cursor.matrix(shape.experts, shape.hidden);
     const bool choose = ids[layer].empty();
     std::vector<Row> qkv;
     for (const auto& row : x) qkv.push_back(times(qkv_weights, normed(row, attention_gain)));
     for (std::size_t t = 0; t < count; ++t) {
-      add(x[t], times(projection, attention(shape, qkv, t)));
+      add(x[t], times(projection, attention(shape, qkv, t)), 1);
       const Row in = normed(x[t], moe_gain);
       const Row logits = times(gate, in);
       const Row share = softmax(logits);

@@ -272,7 +272,8 @@ TEST_CASE("EP pads what it exchanges and what it computes one without the other"
   CHECK_FALSE(both.overlapped);
 }
 
-TEST_CASE("unpadded EP computes the real counts, and the summary is the matrix summed") {
+TEST_CASE("EP computes the real or padded counts, and the summary is the matrix summed") {
+  const auto padding = naive::part(dispatches(), "ep-group");
   const auto dispatch =
       naive::part(dispatches(), "ep-group", R"({"pad_tokens": false, "pad_compute": false})");
   const auto placement = naive::part(placements(), "ep-groups");
@@ -305,7 +306,10 @@ TEST_CASE("unpadded EP computes the real counts, and the summary is the matrix s
     }
     const auto summary = dispatch->dispatch(shape, plan, rows, loads);
     RC_ASSERT(!summary.padded);
-    check_equal(summary, traffic_of(*matrix, shape.gpus_per_node * shape.nodes_per_server));
+    const int per_server = shape.gpus_per_node * shape.nodes_per_server;
+    check_equal(summary, traffic_of(*matrix, per_server));
+    const auto filled = padding->matrix(shape, plan, padding->padded(shape, plan, routed));
+    check_equal(padding->dispatch(shape, plan, rows, loads), traffic_of(*filled, per_server));
   }));
 }
 

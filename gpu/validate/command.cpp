@@ -1,0 +1,80 @@
+#include "gpu/validate/command.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "gpu/validate/report.h"
+#include "sim/base/files.h"
+
+namespace bethany {
+namespace {
+
+/// At most twice a second: a line that is written over on a terminal, else one for every tenth
+/// part.
+class Progress {
+ public:
+  void tell(std::int64_t done, std::int64_t total, const std::string& next) {
+    const auto now = std::chrono::steady_clock::now();
+    if (terminal_) {
+      if (done > 0 && now - last_ < std::chrono::milliseconds(500)) return;
+      fmt::print(stderr, "\r\033[K{} of {} runs; {}", done, total, next.substr(0, 60));
+      std::fflush(stderr);
+    } else {
+      const auto tenth = 10 * done / std::max<std::int64_t>(total, 1);
+      if (tenth == tenth_) return;
+      tenth_ = tenth;
+      fmt::print(stderr, "{} of {} runs\n", done, total);
+    }
+    last_ = now;
+  }
+  void finish() const {
+    if (terminal_) fmt::print(stderr, "\r\033[K");
+  }
+
+ private:
+  bool terminal_ = isatty(STDERR_FILENO) != 0;
+  std::int64_t tenth_ = -1;
+  std::chrono::steady_clock::time_point last_;
+};
+
+}  // namespace
+
+ValidateEnd validate_command(const ValidateOptions& options, const ValidateOutput& output,
+                             const std::function<bool()>& interrupted) {
+  const auto write = [&](const char* name, const std::string& bytes) {
+    if (!output.directory.empty()) write_output(output.directory + "/" + name, bytes, true);
+  };
+  if (!output.directory.empty()) make_output_directory(output.directory, output.force);
+  Progress progress;
+  const auto result = validate(
+      options,
+      [&](const ValidationContext& context) {
+        // On record before the first measurement: nothing is chosen afterwards.
+        JsonNode frozen;
+        frozen.member("schema") = JsonNode::of("bethany/validation-cases/1");
+        frozen.member("version") = JsonNode::of(BETHANY_VERSION);
+        frozen.member("sha256") = JsonNode::of(cases_sha256(context.cases));
+        frozen.member("cases") = cases_json(context.cases);
+        write("cases.json", to_text(frozen) + "\n");
+        fmt::print(stderr, "{} held-out cases, sha256 {}\n", context.cases.size(),
+                   cases_sha256(context.cases));
+      },
+      interrupted,
+      [&](std::int64_t done, std::int64_t total, const std::string& next) {
+        progress.tell(done, total, next);
+      });
+  progress.finish();
+  const auto json = to_text(validation_json(result.validation)) + "\n";
+  const auto text = validation_text(result.validation);
+  write("observations.csv", observations_csv(result.validation.context, result.runs));
+  write("validation.json", json);
+  write("validation.txt", text);
+  fmt::print("{}", output.json ? json : text);
+  if (result.validation.interrupted) return ValidateEnd::interrupted;
+  return result.validation.passed() ? ValidateEnd::passed : ValidateEnd::missed;
+}
+
+}  // namespace bethany

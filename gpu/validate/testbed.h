@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gpu/validate/case_input.h"
+#include "gpu/validate/claims.h"
+#include "gpu/validate/observation.h"
+#include "sim/base/registry.h"
+#include "sim/training/machines.h"
+
+namespace bethany {
+
+/// Machines that can say what the work they did last was made of.
+class ObservableMachines : public Machines {
+ public:
+  /// Whether that stage is really done here, so that its time says something: threads detect no
+  /// death, and nobody reschedules a job on one machine. What is not done is not observed.
+  virtual bool performs(Stage) const { return true; }
+  /// The phases of the last step that was not undone, by rank; empty when not known.
+  virtual std::span<const std::vector<PhaseTime>> phases() const = 0;
+  /// dispatch_digest() of what that step really followed; empty when not known.
+  virtual std::string performed() const = 0;
+  /// Bytes of the fullest rank, predicted and at most allocated; empty when not known.
+  virtual std::optional<MemoryObservation> memory() const { return {}; }
+};
+
+/// What cases run on: machines of one kind.
+class Testbed {
+ public:
+  virtual ~Testbed() = default;
+  /// How ranks share the hardware, and so what may be claimed.
+  virtual Mode mode() const = 0;
+  /// Device, host, versions, … in a fixed order.
+  virtual std::vector<std::pair<std::string, std::string>> facts() const = 0;
+  /// Machines for one run; `input` outlives them. Passes differ in nothing but chance.
+  virtual std::unique_ptr<ObservableMachines> machines(const CaseInput& input,
+                                                       const CaseWorld& world, int pass) = 0;
+  /// The cost object of the cases when no profile is given; empty when one is required.
+  virtual std::optional<JsonNode> own_cost() const { return {}; }
+};
+
+/// By backend. `make` reads `mode` (a name of a mode; default the backend's).
+Registry<Testbed>& testbeds();
+
+/// Throws InputError on an unknown name or mode, NoDevice when it cannot run here.
+std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::string& mode);
+
+/// Fingerprint of what a step follows: the plan and the rows that every rank computes, sends and
+/// receives in each layer. 16 hex digits.
+std::string dispatch_digest(const PlacementPlan& plan, std::span<const LayerTraffic> layers);
+
+}  // namespace bethany

@@ -1,0 +1,129 @@
+#include "gpu/validate/validate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "gpu/validate/observer.h"
+#include "gpu/validate/testbed.h"
+#include "sim/base/error.h"
+#include "sim/base/files.h"
+#include "sim/base/text.h"
+
+namespace bethany {
+namespace {
+
+constexpr std::int64_t kLeastSteps = 60;  // room for failures, checkpoints and rebalances
+constexpr std::int64_t kLeastStepsQuick = 30;
+constexpr std::int64_t kMostSteps = 400;
+constexpr std::int64_t kPilotSteps = 60;  // intervals need many errors, however quick the rest is
+
+/// The object `cost` of the cases.
+JsonNode cost_of(const ValidateOptions& options, const Testbed& testbed) {
+  if (options.profile.empty()) {
+    if (auto own = testbed.own_cost()) return *own;
+    throw InputError(
+        fmt::format("backend '{}' needs a profile: --profile FILE, which bethany-gpu "
+                    "calibrate --backend {} writes",
+                    options.backend, options.backend));
+  }
+  JsonNode cost;
+  cost.member("model") = JsonNode::of(options.cost_model);
+  cost.member("profile") = JsonNode::of(options.profile);
+  cost.member("profile").is_path = is_file_name(options.profile);
+  return cost;
+}
+
+/// Measures one list of cases after the other.
+class Measuring {
+ public:
+  Measuring(const ValidateOptions& options, const std::function<bool()>& stop, Testbed& testbed,
+            CaseWorld& world)
+      : options_(options), stop_(stop), testbed_(testbed), world_(world) {}
+
+  bool over() const {
+    if (stop_()) return true;
+    if (!(options_.within_seconds > 0)) return false;
+    const std::chrono::duration<double> gone = std::chrono::steady_clock::now() - begin_;
+    return gone.count() > options_.within_seconds;
+  }
+
+  /// Runs all cases once, in the order drawn; fewer when it is over. `before` is told each.
+  template <class Before>
+  std::vector<CaseRun> pass(const std::vector<Case>& cases, int number, const Before& before) {
+    std::vector<std::size_t> order(cases.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    auto rng =
+        RngStreams(options_.seed, 0).stream("validation order", static_cast<std::uint64_t>(number));
+    rng.shuffle(order);
+    std::vector<CaseRun> runs;
+    for (const auto index : order) {
+      if (over()) break;
+      before(cases[index]);
+      runs.push_back(perform_case(cases, index, number, world_, testbed_));
+    }
+    return runs;
+  }
+
+ private:
+  const ValidateOptions& options_;
+  const std::function<bool()>& stop_;
+  Testbed& testbed_;
+  CaseWorld& world_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+ProfileStamp stamp_of(const Case& any, const CaseWorld& world) {
+  return make_case_input(any, world).cost.profile;
+}
+
+}  // namespace
+
+Validated validate(
+    const ValidateOptions& options, const std::function<void(const ValidationContext&)>& freeze,
+    const std::function<bool()>& stop,
+    const std::function<void(std::int64_t, std::int64_t, const std::string&)>& progress) {
+  const auto testbed = make_testbed(options.backend, options.mode);
+  const auto policies = options.policies.empty() ? validation_policies() : options.policies;
+  CaseWorld world;
+  world.cost = cost_of(options, *testbed);
+  world.steps = options.quick ? kLeastStepsQuick : kLeastSteps;
+  ValidationContext context;
+  context.backend = options.backend;
+  context.mode = testbed->mode();
+  context.seed = options.seed;
+  context.quick = options.quick;
+  context.facts = testbed->facts();
+  context.cases = held_out_cases(policies, options.seed, options.quick);
+  const auto pilot_list = pilot_cases(policies, options.seed);
+  // What is wrong with a policy or the profile is known before the first measurement.
+  for (const auto& made : pilot_list) context.profile = stamp_of(made, world);
+  freeze(context);
+
+  Measuring measuring(options, stop, *testbed, world);
+  std::int64_t made = 0;
+  auto total = static_cast<std::int64_t>(pilot_list.size() + 2 * context.cases.size());
+  const auto tell = [&](const Case& next) { progress(made++, total, next.name()); };
+  const auto least = world.steps;
+  world.steps = kPilotSteps;
+  const auto pilot_runs = measuring.pass(pilot_list, 0, tell);
+  const Pilot pilot = evaluate_pilot(pilot_runs, least, kMostSteps);
+  world.steps = pilot.steps;
+  Validated result;
+  for (int pass = 0; pass < context.passes; ++pass) {
+    auto runs = measuring.pass(context.cases, pass, tell);
+    std::move(runs.begin(), runs.end(), std::back_inserter(result.runs));
+  }
+  // Reports do not depend on the order in which runs were made.
+  std::stable_sort(result.runs.begin(), result.runs.end(), [](const CaseRun& a, const CaseRun& b) {
+    return std::pair(a.index, a.pass) < std::pair(b.index, b.pass);
+  });
+  add_intervals(pilot_runs, result.runs);
+  const bool interrupted = stop();
+  result.validation = evaluate(std::move(context), pilot, result.runs, interrupted);
+  return result;
+}
+
+}  // namespace bethany
