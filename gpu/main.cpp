@@ -10,6 +10,7 @@
 
 #include "gpu/calibration.h"
 #include "gpu/compute_check.h"
+#include "gpu/rank_check.h"
 #include "gpu/raw.h"
 #include "gpu/selftest.h"
 #include "gpu/validate/command.h"
@@ -69,7 +70,10 @@ int info(const Options& options) {
 int check(const Options& options) {
   const auto seed = static_cast<std::uint64_t>(options.seed);
   auto results = selftest(*backend_of(options), seed);
-  for (auto& result : check_compute(options.backend, seed)) results.push_back(std::move(result));
+  for (const auto& more :
+       {check_compute(options.backend, seed), check_ranks(options.backend, seed)}) {
+    results.insert(results.end(), more.begin(), more.end());
+  }
   int failed = 0;
   for (const auto& result : results) {
     failed += result.passed() ? 0 : 1;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gpu/rank_check.h"
 #include "tests/support/catch.h"
 
 namespace bethany {
@@ -118,7 +119,7 @@ class Spoiled final : public Compute {
                           float* gradient) override {
     const double sum = cpu_->squared_distance(values, target, count, gradient);
     spoil("squared_distance", gradient, count);
-    return operation_ == "squared_distance sum" ? sum + 1 : sum;
+    return operation_ == "squared_distance sum" ? 1 + 1.001 * sum : sum;
   }
   void adam(const OptimizerArrays& arrays, std::int64_t count,
             const AdamArguments& arguments) override {
@@ -222,6 +223,28 @@ TEST_CASE("one wrong element of any operation is noticed, and one behind its arr
       CHECK(failures(results) == failures(results, name));
     }
   }
+}
+
+const bool registered = computes().add({
+    .name = "spoiled",
+    .summary = "wrong sums of slices",
+    .make = [](ObjectReader&) -> std::unique_ptr<Compute> {
+      return std::make_unique<Spoiled>("slice_sum", false);
+    },
+});
+
+TEST_CASE("training on several ranks whose gradients are summed up wrongly is noticed") {
+  for (const auto& result : check_ranks("spoiled", 1)) {
+    INFO(result.what);
+    CHECK(result.passed() == result.what.starts_with("training on 1 rank,"));
+  }
+}
+
+TEST_CASE("ranks that are threads end with the bits of one that trains alone") {
+  const auto results = check_ranks("cpu", 1);
+  CHECK(results.size() == 9);
+  CHECK(failures(results) == 0);
+  CHECK(check_ranks("abacus", 1).empty());
 }
 
 TEST_CASE("a share of a device that is not there, or of one that shares nothing") {
