@@ -61,7 +61,7 @@ constexpr Command kCommands[] = {
     {"routing", bethany::add_routing},     {"report", bethany::add_report},
     {"sweep", bethany::add_sweep},         {"merge", bethany::add_merge},
     {"timeline", bethany::add_timeline},   {"completions", bethany::add_completions},
-    {"schema", bethany::add_schema},
+    {"schema", bethany::add_schema},       {"validate", bethany::add_validate},
 };
 
 /// Adds the command that is typed, or all when that is none of them or speaks of all: building the

@@ -10,8 +10,10 @@
 #include "analysis/report/chart_svg.h"
 #include "analysis/report/clean_text.h"
 #include "analysis/report/figure_parts.h"
+#include "analysis/report/json_values.h"
 #include "analysis/report/provenance.h"
 #include "analysis/report/report_table.h"
+#include "analysis/report/validation.h"
 #include "analysis/report/verdict.h"
 #include "analysis/report/web_files.h"
 #include "sim/base/digest.h"
@@ -184,8 +186,11 @@ class Page {
   std::string write() {
     head();
     top();
-    scenario();
-    comparison();
+    if (!data_.only_validation()) {
+      scenario();
+      comparison();
+    }
+    if (is_validated()) validation();
     figures();
     appendix();
     scripts();
@@ -193,6 +198,7 @@ class Page {
   }
 
  private:
+  bool is_validated() const { return data_.validation.kind != JsonNode::Kind::null; }
   bool is_sweep() const { return data_.manifest.kind != JsonNode::Kind::null; }
 
   void head() {
@@ -204,22 +210,34 @@ class Page {
         "style-src {}; img-src data:; base-uri 'none'; form-action 'none'\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
         "<meta name=\"generator\" content=\"bethany {}\">\n<title>{}</title>\n<style>",
-        scripts, csp_hash(report_style()), BETHANY_VERSION, name_text(title_of(data_)));
+        scripts, csp_hash(report_style()), BETHANY_VERSION, name_text(title()));
     out_ += report_style();
     out_ += "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n";
   }
 
+  std::string title() const {
+    return data_.only_validation() ? "Predictions beside measurements" : title_of(data_);
+  }
+
   void top() {
-    const ReportVerdict verdict = report_verdict(data_);
+    const ReportVerdict verdict =
+        data_.only_validation()
+            ? ReportVerdict{flag_at(data_.validation, {"passed"}) ? "Passed" : "Not passed",
+                            text_at(data_.validation, {"verdict"}) + "."}
+            : report_verdict(data_);
     out_ += fmt::format(
         "<header>\n<p class=\"kind\">Bethany report: policies for training on unreliable "
         "clusters</p>\n<h1><bdi>{}</bdi></h1>\n</header>\n<main id=\"main\">\n"
         "<section class=\"verdict\" id=\"verdict\" aria-label=\"Verdict\">\n"
         "<p class=\"headline\">{}</p>\n<p>{}</p>\n</section>\n",
-        name_text(title_of(data_)), html_text(verdict.headline), html_text(verdict.text));
-    out_ +=
-        "<nav aria-label=\"Contents\"><ul>\n<li><a href=\"#scenario\">Scenario</a></li>\n"
-        "<li><a href=\"#comparison\">Comparison</a></li>\n";
+        name_text(title()), html_text(verdict.headline), html_text(verdict.text));
+    out_ += "<nav aria-label=\"Contents\"><ul>\n";
+    if (!data_.only_validation()) {
+      out_ +=
+          "<li><a href=\"#scenario\">Scenario</a></li>\n"
+          "<li><a href=\"#comparison\">Comparison</a></li>\n";
+    }
+    if (is_validated()) out_ += "<li><a href=\"#validation\">Validation</a></li>\n";
     for (const auto& chart : charts_) {
       out_ += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", html_text(chart.id),
                           html_text(chart.title));
@@ -227,14 +245,29 @@ class Page {
     out_ += "<li><a href=\"#appendix\">Appendix</a></li>\n</ul></nav>\n";
   }
 
-  void scenario() {
-    out_ += "<section id=\"scenario\">\n<h2>Scenario</h2>\n<dl class=\"card\">\n";
-    for (const auto& [title, value] : scenario_card(data_)) {
+  void card(const std::vector<std::pair<std::string, std::string>>& facts) {
+    out_ += "<dl class=\"card\">\n";
+    for (const auto& [what, value] : facts) {
       const bool unknown = value.starts_with("UNKNOWN");
-      out_ += fmt::format("<div><dt>{}</dt><dd{}>{}</dd></div>\n", html_text(title),
+      out_ += fmt::format("<div><dt>{}</dt><dd{}>{}</dd></div>\n", html_text(what),
                           unknown ? " class=\"unknown\"" : "", html_text(short_text(value, 300)));
     }
     out_ += "</dl>\n";
+  }
+
+  void validation() {
+    out_ += "<section id=\"validation\">\n<h2>Validation</h2>\n";
+    card(validation_card(data_.validation));
+    out_ += fmt::format("<p>{}</p>\n", html_text(claims_text(data_.validation)));
+    for (const auto& [caption, table] : validation_tables(data_.validation)) {
+      if (!table.rows.empty()) out_ += table_html(table, caption);
+    }
+    out_ += "</section>\n";
+  }
+
+  void scenario() {
+    out_ += "<section id=\"scenario\">\n<h2>Scenario</h2>\n";
+    card(scenario_card(data_));
     const auto warnings = report_warnings(data_);
     if (!warnings.empty()) {
       out_ += "<ul class=\"warnings\" aria-label=\"Warnings\">\n";
@@ -302,7 +335,20 @@ class Page {
     out_ += "</section>\n";
   }
 
+  /// The numbers of a validation alone; the rest of the page is about simulations.
+  void validation_appendix() {
+    out_ += "<section id=\"appendix\">\n<h2>Appendix</h2>\n";
+    out_ += details("The validation", pre(to_text(data_.validation)));
+    if (draws_) out_ += details("Licences of the libraries in this page", pre(vega_licences()));
+    out_ += "</section>\n</main>\n<footer><p class=\"note\">Made by bethany " BETHANY_VERSION
+            ".</p></footer>\n";
+  }
+
   void appendix() {
+    if (data_.only_validation()) {
+      validation_appendix();
+      return;
+    }
     out_ += "<section id=\"appendix\">\n<h2>Appendix</h2>\n<h3>How to make this again</h3>\n";
     out_ += pre(command_of(data_));
     out_ += fmt::format(

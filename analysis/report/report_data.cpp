@@ -10,6 +10,7 @@
 #include "analysis/compare_answer.h"
 #include "analysis/report/json_values.h"
 #include "analysis/report/run_series.h"
+#include "analysis/report/validation.h"
 #include "analysis/table.h"
 #include "sim/base/check.h"
 #include "sim/base/error.h"
@@ -248,15 +249,21 @@ ReportData read_report_data(const std::string& directory) {
     throw InputError(fmt::format("{}: is no directory", directory));
   }
   ReportData data;
+  const bool validated = fs::exists(top / "validation.json");
+  if (validated) {
+    data.validation = read_json(top / "validation.json");
+    check_validation(data.validation);
+  }
   if (fs::exists(top / "manifest.json")) {
     read_sweep(top, data);
     return data;
   }
   const bool compared = fs::exists(top / "comparison.json");
   if (!compared && !fs::exists(top / "summary.json")) {
+    if (validated) return data;
     throw InputError(fmt::format(
-        "{}: has no comparison.json, summary.json or manifest.json; name a directory that "
-        "compare -o, replay -o or sweep -o wrote",
+        "{}: has no comparison.json, summary.json, manifest.json or validation.json; name a "
+        "directory that compare -o, replay -o, sweep -o or validate -o wrote",
         directory));
   }
   data.scenario = read_json(top / "scenario.json");

@@ -20,7 +20,8 @@ struct KeptRun {
   std::shared_ptr<const RunSeries> series;  // what figures draw of it (run_series.h)
 };
 
-/// What a report is made from: a directory that `replay -o`, `compare -o` or `sweep -o` wrote.
+/// What a report is made from: a directory that `replay -o`, `compare -o`, `sweep -o` or
+/// `validate -o` wrote; a validation.json may lie beside the results of the others.
 struct ReportData {
   JsonNode scenario;  // effective; of a sweep the one it varies
   JsonNode
@@ -29,6 +30,12 @@ struct ReportData {
   JsonNode manifest;          // of a sweep, else null
   /// Results after the first one have their numbers at the top only, to save memory.
   std::vector<JsonNode> sweep_runs;
+  JsonNode validation;  // predictions beside measurements, or null
+
+  /// Nothing was simulated for this page: there is a validation alone.
+  bool only_validation() const {
+    return comparison.kind == JsonNode::Kind::null && manifest.kind == JsonNode::Kind::null;
+  }
 };
 
 /// Reads the directory, every record in it once. Throws InputError naming file and line when one is

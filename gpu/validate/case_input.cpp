@@ -93,9 +93,9 @@ MoeModel model_of(const StackShape& stack) {
   model.hidden = stack.hidden;
   model.experts = stack.experts;
   model.top_k = stack.top_k;
-  model.expert_parameters = hidden * stack.ffn * (stack.gated ? 3 : 2);
+  model.expert_parameters = stack.expert_parameters();
   model.dense_matmul_parameters = stack.layers * (4 * hidden * hidden + hidden * stack.experts);
-  model.dense_parameters = model.dense_matmul_parameters + stack.layers * 2 * hidden;
+  model.dense_parameters = stack.dense_parameters();
   model.attention_flop_per_context = 4 * hidden;
   model.source = "the stack that bethany-gpu trains";
   return model;

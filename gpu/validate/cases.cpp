@@ -74,15 +74,19 @@ std::vector<Case> held_out_cases(const std::vector<std::string>& policies, std::
   return cases;
 }
 
-std::vector<Case> pilot_cases(const std::vector<std::string>& policies, std::uint64_t seed) {
+std::vector<Case> pilot_cases(const std::vector<std::string>& policies, std::uint64_t seed,
+                              bool quick) {
   std::vector<Case> cases;
-  for (const auto* failures : {"one", "rejoin"}) {
-    for (const auto& policy : policies) {
-      cases.push_back({.policy = policy,
-                       .routing = "zipf",
-                       .nodes = kPilotNodes,
-                       .failures = failures,
-                       .seed = seed + kPilotSeedBeyond});
+  const std::vector<std::string> failures{"one", "rejoin"};
+  for (std::size_t draw = 0; draw < (quick ? 1 : kSeeds); ++draw) {
+    for (std::size_t f = 0; f < failures.size(); ++f) {
+      for (const auto& policy : policies) {
+        cases.push_back({.policy = policy,
+                         .routing = routing_names()[(draw + f) % routing_names().size()],
+                         .nodes = kPilotNodes,
+                         .failures = failures[f],
+                         .seed = seed + kPilotSeedBeyond + draw});
+      }
     }
   }
   return cases;

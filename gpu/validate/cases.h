@@ -41,8 +41,9 @@ std::vector<Case> held_out_cases(const std::vector<std::string>& policies, std::
                                  bool quick);
 
 /// The configurations that fix sample sizes and intervals: none of the held-out ones (5 nodes,
-/// another seed).
-std::vector<Case> pilot_cases(const std::vector<std::string>& policies, std::uint64_t seed);
+/// other seeds). A failure and a rejoin each, of one seed when `quick`, of three otherwise.
+std::vector<Case> pilot_cases(const std::vector<std::string>& policies, std::uint64_t seed,
+                              bool quick);
 
 /// The list as it is frozen: what is hashed and written before anything is measured.
 JsonNode cases_json(const std::vector<Case>& cases);

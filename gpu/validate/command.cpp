@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
 
+#include "gpu/protocol.h"
 #include "gpu/validate/report.h"
 #include "sim/base/files.h"
 
@@ -17,9 +18,9 @@ namespace {
 class Progress {
  public:
   void tell(std::int64_t done, std::int64_t total, const std::string& next) {
-    const auto now = std::chrono::steady_clock::now();
+    const double now = wall_seconds();
     if (terminal_) {
-      if (done > 0 && now - last_ < std::chrono::milliseconds(500)) return;
+      if (done > 0 && now - last_ < 0.5) return;
       fmt::print(stderr, "\r\033[K{} of {} runs; {}", done, total, next.substr(0, 60));
       std::fflush(stderr);
     } else {
@@ -37,7 +38,7 @@ class Progress {
  private:
   bool terminal_ = isatty(STDERR_FILENO) != 0;
   std::int64_t tenth_ = -1;
-  std::chrono::steady_clock::time_point last_;
+  double last_ = 0;
 };
 
 }  // namespace

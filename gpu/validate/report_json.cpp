@@ -138,7 +138,8 @@ JsonNode validation_json(const Validation& v) {
   }
   made.member("ranking") = ranking_json(v.ranking, v.sensitivity);
   made.member("regret") = optional_number(v.ranking.regret_worst);
-  made.member("noise_floor") = optional_number(v.score_noise);
+  made.member("noise_floor") = optional_number(v.noise_floor);
+  made.member("noise_median") = optional_number(v.score_noise_median);
   made.member("step_noise") = optional_number(v.step_noise);
   JsonNode& skills = made.member("skill");
   skills.member("one_time_for_all") = optional_number(v.skill_mean);
@@ -172,17 +173,18 @@ std::string observations_csv(const ValidationContext& context, std::span<const C
     for (const auto& each : run.observations) {
       std::string terms;
       for (const auto& term : each.terms) {
-        terms += fmt::format("{}{}:{}:{}", terms.empty() ? "" : " ", term.name, term.predicted,
-                             term.measured);
+        terms += fmt::format("{}{}:{:.7g}:{:.7g}", terms.empty() ? "" : " ", term.name,
+                             term.predicted, term.measured);
       }
       std::string phases;
       for (const auto& phase : each.phases) {
-        phases += fmt::format("{}{}:{}", phases.empty() ? "" : " ", phase.name, phase.measured);
+        phases += fmt::format("{}{}:{:.7g}", phases.empty() ? "" : " ", phase.name, phase.measured);
       }
       std::string interval = ",";
-      if (each.interval) interval = fmt::format("{},{}", each.interval->low, each.interval->high);
+      if (each.interval)
+        interval = fmt::format("{:.7g},{:.7g}", each.interval->low, each.interval->high);
       out +=
-          fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", made.policy,
+          fmt::format("{},{},{},{},{},{},{},{},{},{},{:.9g},{:.9g},{},{},{},{},{}\n", made.policy,
                       made.routing, made.nodes, made.failures, made.seed, run.pass == 0 ? "A" : "B",
                       each.kind, each.step, each.recovery, each.in_domain ? 1 : 0, each.predicted,
                       each.measured, interval, terms, phases, each.decided, each.performed);

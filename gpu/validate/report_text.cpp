@@ -9,9 +9,10 @@
 namespace bethany {
 namespace {
 
-constexpr std::size_t kMostRows = 24;     // of one table
+constexpr std::size_t kMostRows = 20;     // of one table
 constexpr std::size_t kMostLines = 6;     // of one list
-constexpr std::size_t kLineLength = 160;  // of one item
+constexpr std::size_t kLineLength = 120;  // of one item
+constexpr std::size_t kNameLength = 40;   // of a row
 
 std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
@@ -25,8 +26,15 @@ std::string seconds_text(double seconds) {
   return fmt::format("{:.3g} us", 1e6 * seconds);
 }
 
-std::string shortened(const std::string& text) {
-  return text.size() <= kLineLength ? text : text.substr(0, kLineLength - 3) + "...";
+std::string shortened(const std::string& text, std::size_t length = kLineLength) {
+  return text.size() <= length ? text : text.substr(0, length - 3) + "...";
+}
+
+/// How many rows of a table are shown; the rest is counted.
+template <class Row>
+std::size_t shown(const std::vector<Row>& rows, std::string& out) {
+  if (rows.size() > kMostRows) out += fmt::format("(the first {} of {})\n", kMostRows, rows.size());
+  return std::min(rows.size(), kMostRows);
 }
 
 void add_list(const std::vector<std::string>& items, std::string_view before, std::string& out) {
@@ -42,9 +50,10 @@ void add_list(const std::vector<std::string>& items, std::string_view before, st
 void add_errors(const std::vector<ErrorRow>& rows, std::string_view title, std::string& out) {
   out += fmt::format("\n{:<26} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8}\n", title, "points", "share",
                      "bias", "median", "P90", "worst");
-  for (std::size_t i = 0; i < std::min(rows.size(), kMostRows); ++i) {
+  const std::size_t count = shown(rows, out);
+  for (std::size_t i = 0; i < count; ++i) {
     const auto& row = rows[i];
-    const auto name = row.name + (row.in_domain ? "" : " (outside)");
+    const auto name = shortened(row.name, kNameLength) + (row.in_domain ? "" : " (outside)");
     if (row.error.points == 0) {
       out += fmt::format("{:<26} {:>7} nothing measured of {} predictions\n", name, 0,
                          row.error.unmeasured);
@@ -83,7 +92,8 @@ void add_header(const Validation& v, std::string& out) {
 void add_policies(const Validation& v, std::string& out) {
   out += fmt::format("\n{:<26} {:>5} {:>10} {:>10} {:>8}  {}\n", "policy", "runs", "predicted",
                      "measured", "error", "95 % interval");
-  for (std::size_t i = 0; i < std::min(v.policies.size(), kMostRows); ++i) {
+  const std::size_t count = shown(v.policies, out);
+  for (std::size_t i = 0; i < count; ++i) {
     const auto& row = v.policies[i];
     std::string interval = "-";
     if (row.interval) {
@@ -91,8 +101,9 @@ void add_policies(const Validation& v, std::string& out) {
       interval = fmt::format("{} .. {}, {}", seconds_text(row.interval->low),
                              seconds_text(row.interval->high), in ? "inside" : "outside");
     }
-    out += fmt::format("{:<26} {:>5} {:>10} {:>10} {:>+7.1f}%  {}\n", shortened(row.policy),
-                       row.runs, seconds_text(row.predicted), seconds_text(row.measured),
+    out += fmt::format("{:<26} {:>5} {:>10} {:>10} {:>+7.1f}%  {}\n",
+                       shortened(row.policy, kNameLength), row.runs, seconds_text(row.predicted),
+                       seconds_text(row.measured),
                        row.measured > 0 ? 100 * (row.predicted / row.measured - 1) : 0, interval);
   }
 }
@@ -103,7 +114,8 @@ void add_phases(const Validation& v, std::string& out) {
   for (const auto& row : v.phases) all += row.seconds;
   out += fmt::format("\n{:<26} {:>18} {:>12} {:>8}\n", "measured phase of a step", "term", "mean",
                      "share");
-  for (std::size_t i = 0; i < std::min(v.phases.size(), kMostRows); ++i) {
+  const std::size_t count = shown(v.phases, out);
+  for (std::size_t i = 0; i < count; ++i) {
     const auto& row = v.phases[i];
     out += fmt::format("{:<26} {:>18} {:>12} {:>8}\n", row.name, row.term,
                        seconds_text(row.seconds), percent(all > 0 ? row.seconds / all : 0));
@@ -120,8 +132,9 @@ void add_order(const Validation& v, std::string& out) {
   out += fmt::format("  regret: mean {}, worst {}{}\n", percent(r.regret_mean),
                      percent(r.regret_worst),
                      r.regret_worst.value_or(0) > 0 ? " (" + r.regret_setting + ")" : "");
-  out += fmt::format("  noise between passes: of a step {}, of a run {}\n", percent(v.step_noise),
-                     percent(v.score_noise));
+  out += fmt::format(
+      "  noise between passes: of a step {}, of a run {} (median), {} (P90: the floor)\n",
+      percent(v.step_noise), percent(v.score_noise_median), percent(v.noise_floor));
   out += fmt::format("  skill: {} against one step time for all policies, {} against peaks\n",
                      v.skill_mean ? fmt::format("{:.2f}", *v.skill_mean) : "-",
                      v.skill_roofline ? fmt::format("{:.2f}", *v.skill_roofline) : "-");

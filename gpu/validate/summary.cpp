@@ -15,10 +15,10 @@ namespace {
 
 constexpr char kStep[] = "step";
 
-std::optional<double> median(std::vector<double> values) {
+std::optional<double> quantile(std::vector<double> values, double share) {
   if (values.empty()) return {};
   std::sort(values.begin(), values.end());
-  return quantile_sorted(values, 0.5);
+  return quantile_sorted(values, share);
 }
 
 /// Pairs by name and domain, in the order in which names come first.
@@ -240,8 +240,9 @@ void compare_passes(std::span<const CaseRun> runs, Validation& validation) {
         relative_difference(RunSums(a).measured / static_cast<double>(a.samples),
                             RunSums(run).measured / static_cast<double>(run.samples)));
   }
-  validation.step_noise = median(std::move(of_steps));
-  validation.score_noise = median(std::move(of_scores));
+  validation.step_noise = quantile(std::move(of_steps), 0.5);
+  validation.score_noise_median = quantile(of_scores, 0.5);
+  validation.noise_floor = quantile(std::move(of_scores), 0.9);
 }
 
 /// Skill against one step time for all policies of a setting (the mean of what was measured there)
@@ -334,11 +335,12 @@ std::string Validation::verdict() const {
 Pilot evaluate_pilot(std::span<const CaseRun> pilot, std::int64_t least, std::int64_t most) {
   Pilot result;
   for (const auto& run : pilot) {
-    // Steps of one configuration: those before the first thing that is no step.
+    // Steps of one configuration: those before the first thing that is no step. By prediction, so
+    // that a load that drifts is no noise.
     std::vector<double> times;
     for (const auto& each : run.observations) {
       if (each.kind != kStep) break;
-      times.push_back(each.measured);
+      if (each.predicted > 0) times.push_back(each.measured / each.predicted);
     }
     result.steps_seen += static_cast<std::int64_t>(times.size());
     if (times.size() < 2 || !(mean(times) > 0)) continue;
@@ -394,7 +396,7 @@ Validation evaluate(ValidationContext context, Pilot pilot, std::span<const Case
   compare_passes(runs, result);
   compare_baselines(result.context, runs, result);
   const auto settings = settings_of(result.context, runs);
-  result.ranking = rank_policies(settings, result.score_noise.value_or(0));
+  result.ranking = rank_policies(settings, result.noise_floor.value_or(0));
   result.sensitivity = network_sensitivity(settings);
   result.bounds = check_bounds(result);
   return result;

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
+#include "gpu/protocol.h"
 #include "gpu/validate/observer.h"
 #include "gpu/validate/testbed.h"
 #include "sim/base/error.h"
@@ -46,8 +46,7 @@ class Measuring {
   bool over() const {
     if (stop_()) return true;
     if (!(options_.within_seconds > 0)) return false;
-    const std::chrono::duration<double> gone = std::chrono::steady_clock::now() - begin_;
-    return gone.count() > options_.within_seconds;
+    return wall_seconds() - begin_ > options_.within_seconds;
   }
 
   /// Runs all cases once, in the order drawn; fewer when it is over. `before` is told each.
@@ -72,7 +71,7 @@ class Measuring {
   const std::function<bool()>& stop_;
   Testbed& testbed_;
   CaseWorld& world_;
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  double begin_ = wall_seconds();
 };
 
 ProfileStamp stamp_of(const Case& any, const CaseWorld& world) {
@@ -97,7 +96,7 @@ Validated validate(
   context.quick = options.quick;
   context.facts = testbed->facts();
   context.cases = held_out_cases(policies, options.seed, options.quick);
-  const auto pilot_list = pilot_cases(policies, options.seed);
+  const auto pilot_list = pilot_cases(policies, options.seed, options.quick);
   // What is wrong with a policy or the profile is known before the first measurement.
   for (const auto& made : pilot_list) context.profile = stamp_of(made, world);
   freeze(context);

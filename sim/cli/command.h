@@ -83,6 +83,7 @@ void add_recover(CLI::App& program, CommandContext& context);
 void add_profile(CLI::App& program, CommandContext& context);
 void add_model(CLI::App& program, CommandContext& context);
 void add_calibrate(CLI::App& program, CommandContext& context);
+void add_validate(CLI::App& program, CommandContext& context);
 void add_schema(CLI::App& program, CommandContext& context);
 void add_completions(CLI::App& program, CommandContext& context);
 void add_timeline(CLI::App& program, CommandContext& context);

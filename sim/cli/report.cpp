@@ -8,6 +8,7 @@
 #include "analysis/report/page.h"
 #include "analysis/report/report_data.h"
 #include "analysis/report/verdict.h"
+#include "sim/base/error.h"
 #include "sim/base/files.h"
 #include "sim/cli/command.h"
 
@@ -35,6 +36,11 @@ void write_figures(const Options& options, const std::vector<Chart>& charts) {
 
 int report_command(const Options& options) {
   const ReportData data = read_report_data(options.directory);
+  if (options.md && data.only_validation()) {
+    throw InputError(fmt::format(
+        "{}: --md is about simulated runs; what validate printed is in {}", options.directory,
+        (std::filesystem::path(options.directory) / "validation.txt").string()));
+  }
   const bool page = !options.file.empty() || (!options.md && options.figures.empty());
   if (page || !options.figures.empty()) {
     const std::vector<Chart> charts = charts_of(data);
@@ -57,7 +63,7 @@ int report_command(const Options& options) {
 void add_report(CLI::App& program, CommandContext& context) {
   auto options = std::make_shared<Options>();
   auto* command = program.add_subcommand(
-      "report", "write a page about what compare -o, replay -o or sweep -o kept");
+      "report", "write a page about what compare -o, replay -o, sweep -o or validate -o kept");
   command->add_option("DIR", options->directory, "directory of results")->required();
   command->add_option("-o,--output", options->file, "the page; default: DIR/report.html");
   command->add_flag("--md", options->md, "print verdict and table as Markdown");

@@ -62,6 +62,13 @@ TEST_CASE("every figure is sound, whatever the data") {
   pairs.comparison.member("comparison") = JsonNode::array_of(
       {object(R"({"policy": "b", "baseline": "a", "goodput_ratio": 2, "low": 1.5, "high": 2.5,
                   "method": "paired t", "verdict": "better"})")});
+  ReportData validated;
+  validated.validation = object(R"({
+      "phases": [{"phase": "expert", "in_domain": true, "median_ape": 0.02, "p90_ape": 0.05,
+                  "worst_ape": 0.2},
+                 {"phase": "expert", "in_domain": false, "median_ape": null}],
+      "steps": [{"what": "step", "in_domain": true, "median_ape": 0.03}],
+      "recovery": [], "recoveries": [], "runs": []})");
   std::set<std::string> seen;
   const std::vector<ReportData> all = {compared({lazarus_run()}),
                                        compared({ideal_run(), lazarus_run(true), ds_run()}),
@@ -70,6 +77,7 @@ TEST_CASE("every figure is sound, whatever the data") {
                                        pairs,
                                        two_axes(),
                                        one_axis(),
+                                       validated,
                                        ReportData{}};
   for (const auto& data : all) {
     for (const auto& maker : charts_in_order()) {
