@@ -6,74 +6,10 @@
 #include <span>
 #include <string>
 
+#include "gpu/compute_shapes.h"
 #include "sim/base/registry.h"
 
 namespace bethany {
-
-/// What a product of row-major matrices looks like: c (rows × columns) = a · b, where a is
-/// rows × inner, or inner × rows when transposed, and b inner × columns, or columns × inner.
-struct ProductShape {
-  std::int64_t rows = 0;
-  std::int64_t columns = 0;
-  std::int64_t inner = 0;
-  bool a_transposed = false;
-  bool b_transposed = false;
-  bool accumulate = false;  // c += a · b
-  /// Elements from one row to the next, as stored; 0: rows follow one another without a gap.
-  std::int64_t a_stride = 0;
-  std::int64_t b_stride = 0;
-  std::int64_t c_stride = 0;
-};
-
-/// `exact`: floats hold small integers, so that sums are the same in any order; what is not linear
-/// has another form there, and folds its results (gpu/layer/README.md).
-enum class Arithmetic { real, exact };
-
-struct GateShape {
-  Arithmetic arithmetic = Arithmetic::real;
-  std::int64_t tokens = 0;
-  int experts = 0;
-  int top_k = 1;
-};
-
-struct NormShape {
-  Arithmetic arithmetic = Arithmetic::real;
-  std::int64_t rows = 0;
-  int width = 0;
-};
-
-struct ActivationShape {
-  Arithmetic arithmetic = Arithmetic::real;
-  bool gated = false;  // inner is rows × 2·width, gate then up; else rows × width
-  std::int64_t rows = 0;
-  int width = 0;
-};
-
-/// Causal attention of `matrices` = sequences · heads, each length × length.
-struct CausalShape {
-  Arithmetic arithmetic = Arithmetic::real;
-  std::int64_t matrices = 0;
-  int length = 0;
-  float scale = 1;  // of the scores, before the softmax; not in exact arithmetic
-};
-
-struct AdamArguments {
-  float rate = 1e-3F;
-  float beta1 = 0.9F;
-  float beta2 = 0.999F;
-  float epsilon = 1e-8F;
-  float bias1 = 1;           // 1 / (1 - beta1^step)
-  float bias2 = 1;           // 1 / (1 - beta2^step)
-  float gradient_scale = 1;  // the gradient is multiplied by it first
-};
-
-/// The optimizer's arrays of equal length.
-struct OptimizerArrays {
-  float* weights = nullptr;
-  float* momentum = nullptr;
-  float* variance = nullptr;
-  const float* gradient = nullptr;
-};
 
 /// The arithmetic of one rank on its device, on float tensors. Pointers are of device memory; calls
 /// may return before the device is done, synchronize() waits. Used by one thread. Outputs never
@@ -81,6 +17,8 @@ struct OptimizerArrays {
 class Compute {
  public:
   virtual ~Compute() = default;
+  /// What a report has to say of the device's use ("4 parts of 32 multiprocessors"), or nothing.
+  virtual std::string remark() const { return ""; }
 
   virtual std::byte* allocate(std::size_t bytes) = 0;  // content undefined; throws MachineError
   virtual void release(std::byte* memory) = 0;
@@ -89,6 +27,9 @@ class Compute {
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual void clear(void* memory, std::size_t bytes) = 0;
   virtual void synchronize() = 0;
+  /// Copies within the device's memory, what other ranks have there included; done when it returns.
+  /// From any thread: fabrics copy with it.
+  virtual void copy_now(void* to, const void* from, std::size_t bytes) const = 0;
 
   virtual void product(const ProductShape& shape, const float* a, const float* b, float* c) = 0;
 
@@ -155,8 +96,16 @@ class Compute {
 /// Implementations of the arithmetic by name ("cpu", …).
 Registry<Compute>& computes();
 
+/// What a rank gets of a device that several ranks of this process use; for `cpu` all is the same.
+struct DeviceShare {
+  int rank = 0;
+  int ranks = 1;
+  bool partitioned = false;  // its own multiprocessors, an equal part of all
+  bool tf32 = false;  // products may round their operands to 10 bits; never in exact arithmetic
+};
+
 /// Throws InputError on an unknown name, NoDevice when it cannot run here.
-std::unique_ptr<Compute> make_compute(const std::string& name);
+std::unique_ptr<Compute> make_compute(const std::string& name, const DeviceShare& share = {});
 
 /// An array in a device's memory, which never shrinks. Requires: the device outlives it.
 template <class T>

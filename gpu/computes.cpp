@@ -1,4 +1,6 @@
 #include "gpu/compute.h"
+
+#include "gpu/backend.h"
 #include "sim/base/error.h"
 #include "sim/base/json.h"
 #include "sim/base/object_reader.h"
@@ -11,12 +13,19 @@ Registry<Compute>& computes() {
   return registry;
 }
 
-std::unique_ptr<Compute> make_compute(const std::string& name) {
+std::unique_ptr<Compute> make_compute(const std::string& name, const DeviceShare& share) {
   const auto* entry = computes().find(name);
+  if (entry == nullptr && name == "cuda") {
+    throw NoDevice("no GPU: this program was built without the CUDA toolkit");
+  }
   if (entry == nullptr) throw InputError(unknown_name("arithmetic", name, computes().names()));
-  const JsonNode none;
-  ObjectReader options(none, "/compute");
-  return entry->make(options);
+  JsonNode options;
+  options.member("rank") = JsonNode::of(static_cast<std::int64_t>(share.rank));
+  options.member("ranks") = JsonNode::of(static_cast<std::int64_t>(share.ranks));
+  options.member("partitioned") = JsonNode::of(share.partitioned);
+  options.member("tf32") = JsonNode::of(share.tf32);
+  ObjectReader reader(options, "/compute");
+  return entry->make(reader);
 }
 
 }  // namespace bethany

@@ -9,6 +9,8 @@
 #include <new>
 
 #include "gpu/calibration.h"
+#include "gpu/compute_check.h"
+#include "gpu/rank_check.h"
 #include "gpu/raw.h"
 #include "gpu/selftest.h"
 #include "gpu/validate/command.h"
@@ -66,8 +68,12 @@ int info(const Options& options) {
 }
 
 int check(const Options& options) {
-  const auto backend = backend_of(options);
-  const auto results = selftest(*backend, static_cast<std::uint64_t>(options.seed));
+  const auto seed = static_cast<std::uint64_t>(options.seed);
+  auto results = selftest(*backend_of(options), seed);
+  for (const auto& more :
+       {check_compute(options.backend, seed), check_ranks(options.backend, seed)}) {
+    results.insert(results.end(), more.begin(), more.end());
+  }
   int failed = 0;
   for (const auto& result : results) {
     failed += result.passed() ? 0 : 1;

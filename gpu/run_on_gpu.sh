@@ -39,9 +39,11 @@ cut -c1-170 "$out/measured.txt"
 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv,noheader \
   >>"$out/nvidia-smi.csv" 2>&1 || true
 if command -v compute-sanitizer >/dev/null; then
-  timeout 100 compute-sanitizer --tool memcheck --error-exitcode 9 "$program" selftest \
-    --backend cuda >"$out/memcheck.txt" 2>&1 || echo "memcheck ended with $?"
-  tail -2 "$out/memcheck.txt"
+  for tool in memcheck racecheck; do
+    timeout 100 compute-sanitizer --tool $tool --error-exitcode 9 "$program" selftest \
+      --backend cuda >"$out/$tool.txt" 2>&1 || echo "$tool ended with $?"
+    tail -2 "$out/$tool.txt"
+  done
 fi
 echo "all in $((SECONDS - started)) s"
 exit "${failed:-0}"

@@ -18,23 +18,13 @@ namespace {
 
 using cuda::check;
 
-/// Throws NoDevice when there is no GPU, or no driver for this toolkit.
-void require_device() {
-  int count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess) {
-    throw NoDevice(std::string("no GPU: ") + cudaGetErrorString(status));
-  }
-  if (count == 0) throw NoDevice("no GPU");
-}
-
 std::string version(int number) { return fmt::format("{}.{}", number / 1000, number % 1000 / 10); }
 
 class Cuda final : public Backend {
  public:
   explicit Cuda(ObjectReader& options) {
     options.integer("seed", 0, std::numeric_limits<std::int64_t>::max());
-    require_device();
+    cuda::require_device();
     check(cudaGetDeviceProperties(&properties_, 0), "cudaGetDeviceProperties");
     device_ = std::make_unique<cuda::Device>();
     numerics_ = cuda::make_numerics(*device_);

@@ -1,5 +1,7 @@
 #include "gpu/cuda/device.h"
 
+#include "gpu/backend.h"
+
 namespace bethany::cuda {
 namespace {
 
@@ -23,6 +25,15 @@ void check(cudaError_t status, const char* what) {
 void check(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   throw GpuError(std::string(what) + ": " + cublasGetStatusString(status));
+}
+
+void require_device() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) {
+    throw NoDevice(std::string("no GPU: ") + cudaGetErrorString(status));
+  }
+  if (count == 0) throw NoDevice("no GPU");
 }
 
 Stream::Stream() {

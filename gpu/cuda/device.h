@@ -20,6 +20,9 @@ class GpuError : public MachineError {
 void check(cudaError_t status, const char* what);
 void check(cublasStatus_t status, const char* what);
 
+/// Throws NoDevice when there is no GPU, or no driver for this toolkit.
+void require_device();
+
 /// The elements of matrices and rows.
 enum class Element { fp32, bf16 };
 

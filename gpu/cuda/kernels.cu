@@ -1,16 +1,15 @@
+#include "gpu/cuda/kernels.h"
+
 #include <cuda_bf16.h>
 
 #include <algorithm>
 
-#include "gpu/cuda/kernels.h"
+#include "gpu/cuda/launch.cuh"
 
 namespace bethany::cuda {
 namespace {
 
 using bf16 = __nv_bfloat16;
-
-constexpr int kThreads = 256;
-constexpr unsigned kWholeWarp = 0xFFFFFFFFU;
 
 __device__ float to_float(float v) { return v; }
 __device__ float to_float(bf16 v) { return __bfloat162float(v); }
@@ -40,13 +39,6 @@ template <class T>
 __device__ void store(T* at, const Pack<T>& pack) {
   *reinterpret_cast<Pack<T>*>(at) = pack;
 }
-
-unsigned blocks_for(std::int64_t work, int per_block) {
-  const std::int64_t blocks = (work + per_block - 1) / per_block;
-  return static_cast<unsigned>(std::clamp<std::int64_t>(blocks, 1, 1 << 30));
-}
-
-void launched(const char* what) { check(cudaGetLastError(), what); }
 
 __device__ std::uint64_t mixed(std::uint64_t z) {
   z += 0x9E3779B97F4A7C15ULL;
@@ -85,9 +77,17 @@ __global__ void gather_kernel(const T* in, const int* order, const float* weight
                               int width, T* out) {
   const std::int64_t row = blockIdx.x;
   const int pair = order[row];
+  T* to = out + row * width;
+  if (pair < 0) {
+    Pack<T> zeros;
+    for (int i = 0; i < Pack<T>::kCount; ++i) zeros.v[i] = from_float<T>(0);
+    for (int c = threadIdx.x * Pack<T>::kCount; c < width; c += blockDim.x * Pack<T>::kCount) {
+      store(to + c, zeros);
+    }
+    return;
+  }
   const float weight = kWeighted ? weights[pair] : 1.0F;
   const T* from = in + static_cast<std::int64_t>(pair / top_k) * width;
-  T* to = out + row * width;
   for (int c = threadIdx.x * Pack<T>::kCount; c < width; c += blockDim.x * Pack<T>::kCount) {
     Pack<T> pack = load(from + c);
     if (kWeighted) {

@@ -18,7 +18,8 @@ void convert(cudaStream_t stream, Element element, const float* in, void* out, s
 void convert_back(cudaStream_t stream, Element element, const void* in, float* out,
                   std::int64_t count);
 
-/// out[i] = in[order[i] / top_k] · (weights ? weights[order[i]] : 1), for `rows` rows.
+/// out[i] = in[order[i] / top_k] · (weights ? weights[order[i]] : 1), for `rows` rows; zeros where
+/// order[i] is negative.
 void row_gather(cudaStream_t stream, Element element, const void* in, const int* order,
                 const float* weights, int top_k, std::int64_t rows, int width, void* out);
 
