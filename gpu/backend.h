@@ -44,6 +44,25 @@ class PreparedOperation {
   virtual double clock_hertz() { return 0; }
 };
 
+/// Which of the sweeps suit a backend, and how far they go.
+struct Sweeps {
+  std::vector<std::string> shapes = {"gpt", "mixtral", "deepseek"};  // of the zoo
+  int peak = 8192;      // width of the product that shows the ceiling
+  int sentinel = 4096;  // width of the product that shows whether the machine changed
+  std::int64_t bytes_max = std::int64_t{1} << 31;     // of a copy
+  std::int64_t elements_max = std::int64_t{1} << 30;  // of Adam and slice sums
+  bool separate_host = true;      // memory and launches of its own: links and launches are measured
+  std::vector<int> fabric_ranks;  // how many ranks exchange data; empty: no fabric is measured
+};
+
+/// What one rank needs to train a stack: predicted, and counted while it trains.
+struct MemoryCheck {
+  std::string what;
+  std::string parts;           // of the prediction
+  std::int64_t predicted = 0;  // bytes
+  std::int64_t measured = 0;
+};
+
 /// Something that can be measured: a GPU, the CPU, or a formula.
 class Backend {
  public:
@@ -53,6 +72,9 @@ class Backend {
   virtual std::string refuses(const Point& point) const = 0;
   /// At most one prepared operation lives at a time. Requires: refuses(point) is empty.
   virtual std::unique_ptr<PreparedOperation> prepare(const Point& point) = 0;
+  /// Trains stacks of its shapes and counts their memory; none where that is not built.
+  virtual std::vector<MemoryCheck> memory() { return {}; }
+  virtual Sweeps sweeps() const { return {}; }
   /// Ways to run the GEMMs of several experts, measured beside each other.
   virtual std::vector<std::string> expert_variants() const = 0;
   /// The arithmetic behind the timings, to be checked; null when there is none (synthetic).

@@ -29,7 +29,7 @@ const ShapeZooEntry& shape_of_model(const std::string& model) {
 /// Where the numbers come from, for the source of every constant.
 std::string provenance(const Measurements& all) {
   std::string text = "bethany-gpu calibrate --backend " + all.backend;
-  for (const char* key : {"device", "driver", "cuda_runtime", "cublas", "date"}) {
+  for (const char* key : {"device", "driver", "cuda_runtime", "cublas", "blas", "date"}) {
     const auto value = all.machine.fact(key);
     if (!value.empty()) text += fmt::format(", {} {}", key, value);
   }
@@ -129,7 +129,7 @@ class Constants {
       if (found == forward.end()) continue;
       layers.push_back({.count = 0,
                         .bytes = 0,
-                        .flop = 3 * point_flop(other),
+                        .flop = 3 * point_work(other).flop,
                         .seconds = p.seconds + found->second->seconds + reordering(p.point)});
     }
     if (layers.size() < 4) {
@@ -161,7 +161,7 @@ class Constants {
         if (p.point.operation != Operation::matmul || p.point.rows < 1024) continue;
         const auto size = std::make_pair(p.point.inputs, p.point.outputs);
         if (std::find(entry.dense.begin(), entry.dense.end(), size) == entry.dense.end()) continue;
-        sums[p.point.rows].first += point_flop(p.point);
+        sums[p.point.rows].first += point_work(p.point).flop;
         sums[p.point.rows].second += p.seconds;
       }
       for (const auto& [rows, sum] : sums) rates.push_back(sum.first / sum.second);
@@ -184,7 +184,7 @@ class Constants {
     Point one;
     one.operation = Operation::adam;
     one.size = 1;
-    set("optimizer.bytes_per_parameter", point_bytes(one),
+    set("optimizer.bytes_per_parameter", point_work(one).bytes,
         "the bytes the measured kernel moves: 16-bit gradient read and cleared 4, float master "
         "and moments read and written 24, 16-bit weight written 2");
   }
@@ -205,9 +205,7 @@ JsonNode fit_json(const SeriesFit& series) {
   JsonNode json;
   json.member("op") = JsonNode::of(std::string(operation_name(series.operation)));
   json.member("key") = JsonNode::of(series.key);
-  json.member("model") = JsonNode::of(std::string("start + per_count*count + ") +
-                                      (fit.curve.sum ? "bytes/bandwidth + flop/flop_rate"
-                                                     : "max(bytes/bandwidth, flop/flop_rate)"));
+  json.member("model") = JsonNode::of(std::string(fit.curve.sum ? kCurveOfSum : kCurveOfMaximum));
   JsonNode& params = json.member("params");
   JsonNode& ci95 = json.member("ci95");
   params.kind = JsonNode::Kind::object;
@@ -223,6 +221,10 @@ JsonNode fit_json(const SeriesFit& series) {
   add("flop_rate", fit.curve.flop_rate, fit.flop_rate);
   json.member("domain").member("min") = JsonNode::of(series.extent_min);
   json.member("domain").member("max") = JsonNode::of(series.extent_max);
+  if (series.count_max > series.count_min) {
+    json.member("domain").member("count_min") = JsonNode::of(series.count_min);
+    json.member("domain").member("count_max") = JsonNode::of(series.count_max);
+  }
   json.member("mape_in") = JsonNode::of(fit.mape_in);
   json.member("mape_holdout") = JsonNode::of(fit.mape_holdout);
   json.member("p95") = JsonNode::of(fit.p95);
@@ -285,8 +287,8 @@ Calibration calibrate(const Measurements& measurements, const std::string& name,
 }
 
 double Ceilings::seconds(const Point& point) const {
-  const double moving = bandwidth > 0 ? point_bytes(point) / bandwidth : 0;
-  const double working = flop_rate > 0 ? point_flop(point) / flop_rate : 0;
+  const double moving = bandwidth > 0 ? point_work(point).bytes / bandwidth : 0;
+  const double working = flop_rate > 0 ? point_work(point).flop / flop_rate : 0;
   return std::max(moving, working);
 }
 
@@ -294,10 +296,10 @@ Ceilings ceilings_of(const Measurements& measurements) {
   Ceilings ceilings;
   for (const auto& p : average_passes(measurements)) {
     if (p.point.operation == Operation::device_copy && p.point.size >= 1 << 28) {
-      ceilings.bandwidth = std::max(ceilings.bandwidth, point_bytes(p.point) / p.seconds);
+      ceilings.bandwidth = std::max(ceilings.bandwidth, point_work(p.point).bytes / p.seconds);
     }
     if (p.point.operation == Operation::matmul && p.point.rows == 8192) {
-      ceilings.flop_rate = std::max(ceilings.flop_rate, point_flop(p.point) / p.seconds);
+      ceilings.flop_rate = std::max(ceilings.flop_rate, point_work(p.point).flop / p.seconds);
     }
   }
   return ceilings;
@@ -352,6 +354,9 @@ std::string calibration_table(const Measurements& measurements, const Calibratio
       ceilings.bandwidth > 0 ? fmt::format("{:.3f} TB/s", ceilings.bandwidth / 1e12)
                              : "copies too small for a bandwidth",
       100 * calibration.noise_floor, 100 * largest_deviation(sentinel_work(measurements)));
+  for (const auto& [key, value] : measurements.machine.facts) {
+    if (key == "memory") text += fmt::format("memory of one rank, {}\n", value);
+  }
   return text;
 }
 

@@ -17,6 +17,8 @@ struct SeriesFit {
   FittedCurve fit;
   double extent_min = 0;  // domain: rows, or size where the operation has no rows
   double extent_max = 0;
+  double count_min = 0;  // and of Work::count
+  double count_max = 0;
   std::vector<std::pair<double, double>>
       table;  // extent → s, monotone; empty where it names no point
   std::string note;

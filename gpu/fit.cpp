@@ -213,12 +213,6 @@ Interval spread(std::vector<double> values) {
 
 }  // namespace
 
-double Curve::seconds(const FitPoint& point) const {
-  const double moving = bandwidth > 0 ? point.bytes / bandwidth : 0;
-  const double working = flop_rate > 0 ? point.flop / flop_rate : 0;
-  return start + per_count * point.count + (sum ? moving + working : std::max(moving, working));
-}
-
 FittedCurve fit_curve(const std::vector<FitPoint>& points, std::uint64_t seed, int draws) {
   BETHANY_CHECK(!points.empty(), "a fit of nothing");
   for (const auto& p : points) BETHANY_CHECK(p.seconds > 0, "a point of {} s", p.seconds);

@@ -5,27 +5,18 @@
 #include <vector>
 
 #include "sim/base/statistics.h"
+#include "sim/cost/curve.h"
 
 namespace bethany {
 
 /// What a curve is fitted to: the work of one point and how long it took.
 struct FitPoint {
-  double count = 0;  // what `per_count` multiplies: active experts, kernels; may be 0
+  double count = 0;
   double bytes = 0;
   double flop = 0;
   double seconds = 0;
-};
 
-/// t = start + per_count · count + max(bytes / bandwidth, flop / flop_rate). Terms that no point
-/// has anything of are left out.
-struct Curve {
-  double start = 0;      // s
-  double per_count = 0;  // s
-  double bandwidth = 0;  // B/s; 0: the term is absent
-  double flop_rate = 0;  // FLOP/s; 0: the term is absent
-  bool sum = false;
-
-  double seconds(const FitPoint& point) const;
+  operator Work() const { return {.count = count, .bytes = bytes, .flop = flop}; }
 };
 
 struct FittedCurve {
@@ -41,11 +32,12 @@ struct FittedCurve {
   int points = 0;
 };
 
-/// Fits in relative error and robustly: residuals are ratios (logarithms), weighed down by Tukey's
-/// biweight beyond 4.7 scaled MADs; all constants stay above 0. Needs no start values. Of the forms
-/// `max` and `sum` the one with the smaller mean error stays. A rate the points say nothing of is
-/// drawn, weakly, to the highest that a point shows.
-/// Requires: not empty, all seconds above 0. Deterministic for equal points, seed and draws.
+/// Fits a curve in relative error and robustly: residuals are ratios (logarithms), weighed down by
+/// Tukey's biweight beyond 4.7 scaled MADs; all constants stay above 0; terms that no point has
+/// anything of are left out. Needs no start values. Of the forms `max` and `sum` the one with the
+/// smaller mean error stays. A rate the points say nothing of is drawn, weakly, to the highest that
+/// a point shows. Requires: not empty, all seconds above 0. Deterministic for equal points, seed
+/// and draws.
 FittedCurve fit_curve(const std::vector<FitPoint>& points, std::uint64_t seed, int draws = 200);
 
 /// The closest non-decreasing sequence in squared logarithms (pool adjacent violators).

@@ -10,6 +10,7 @@
 
 #include "gpu/calibration.h"
 #include "gpu/compute_check.h"
+#include "gpu/progress.h"
 #include "gpu/rank_check.h"
 #include "gpu/raw.h"
 #include "gpu/selftest.h"
@@ -39,7 +40,7 @@ int fail(int code, const char* message) {
 }
 
 struct Options {
-  std::string backend = "cuda";
+  std::string backend;  // empty: a GPU if there is one, else the CPU
   std::string output;
   std::string raw;
   std::string model;
@@ -52,24 +53,37 @@ struct Options {
   bool force = false;
 };
 
-std::unique_ptr<Backend> backend_of(const Options& options) {
-  return make_backend(options.backend, static_cast<std::uint64_t>(options.seed));
+/// The chosen backend; without a choice it is made here, and said.
+std::unique_ptr<Backend> backend_of(Options& options) {
+  const auto seed = static_cast<std::uint64_t>(options.seed);
+  if (!options.backend.empty()) return make_backend(options.backend, seed);
+  try {
+    options.backend = "cuda";
+    auto backend = make_backend("cuda", seed);
+    fmt::print(stderr, "backend: cuda\n");
+    return backend;
+  } catch (const NoDevice& error) {
+    fmt::print(stderr, "backend: cpu ({})\n", error.what());
+    options.backend = "cpu";
+    return make_backend("cpu", seed);
+  }
 }
 
 void print_machine(const Machine& machine) {
   for (const auto& [key, value] : machine.facts) fmt::print("{}: {}\n", key, value);
 }
 
-int info(const Options& options) {
+int info(Options& options) {
   fmt::print("bethany-gpu {}\n", BETHANY_VERSION);
   for (const auto& entry : backends().entries()) fmt::print("{}: {}\n", entry.name, entry.summary);
   print_machine(backend_of(options)->machine());
   return kOk;
 }
 
-int check(const Options& options) {
+int check(Options& options) {
   const auto seed = static_cast<std::uint64_t>(options.seed);
-  auto results = selftest(*backend_of(options), seed);
+  const auto backend = backend_of(options);
+  auto results = selftest(*backend, seed);
   for (const auto& more :
        {check_compute(options.backend, seed), check_ranks(options.backend, seed)}) {
     results.insert(results.end(), more.begin(), more.end());
@@ -102,22 +116,33 @@ void write_profile(const Options& options, const Measurements& measurements) {
              result.fits.size(), result.profile.constants.size());
 }
 
-int calibrate_device(const Options& options) {
+int calibrate_device(Options& options) {
   const auto backend = backend_of(options);
   Protocol protocol;
   protocol.passes = options.passes;
   protocol.within_seconds = options.within;
   protocol.warm_seconds = options.warm;
-  if (options.quick) protocol.seconds_max = 0.1;
+  const bool shared = options.backend == "cpu";
+  if (options.quick) protocol.seconds_max = shared ? 0.05 : 0.1;
+  if (options.quick && shared) protocol.warm_up = 1;
   std::signal(SIGINT, [](int) { interrupted = 1; });
-  const auto measurements = measure(
+  Progress progress("points measured");
+  auto measurements = measure(
       *backend, options.backend, measurement_points(*backend, options.quick), protocol,
       static_cast<std::uint64_t>(options.seed), [] { return interrupted != 0; },
-      [](std::size_t done, std::size_t total) {
-        if (done % 200 == 0 || done == total) {
-          fmt::print(stderr, "measured {} of {} points\n", done, total);
-        }
+      [&progress](std::size_t done, std::size_t total) {
+        progress.tell(static_cast<std::int64_t>(done), static_cast<std::int64_t>(total),
+                      "Ctrl-C keeps what is measured");
       });
+  progress.finish();
+  for (const auto& check : backend->memory()) {
+    measurements.machine.facts.emplace_back(
+        "memory", fmt::format("{}: {} B predicted, {} B allocated at most ({:+.1f} %); {}",
+                              check.what, check.predicted, check.measured,
+                              100.0 * static_cast<double>(check.predicted - check.measured) /
+                                  static_cast<double>(check.measured),
+                              check.parts));
+  }
   write_output(raw_path(options.output), raw_text(measurements), options.force);
   write_profile(options, measurements);
   if (!measurements.complete) fmt::print(stderr, "not every point was measured\n");
@@ -153,7 +178,8 @@ void add_output(CLI::App& command, Options& options) {
 }
 
 void add_backend(CLI::App& command, Options& options) {
-  command.add_option("--backend", options.backend, "cuda or synthetic (default cuda)");
+  command.add_option("--backend", options.backend,
+                     "cuda, cpu or synthetic (default: cuda where there is a GPU, else cpu)");
   command.add_option("--seed", options.seed, "of orders and random data (default 1)")
       ->check(CLI::NonNegativeNumber);
 }

@@ -17,31 +17,41 @@ Counts gemm_rows(bool quick) {
 
 class Points {
  public:
-  Points(const Backend& backend, bool quick) : backend_(backend), quick_(quick) {}
+  Points(const Backend& backend, bool quick)
+      : backend_(backend), sweeps_(backend.sweeps()), quick_(quick) {}
 
   std::vector<Point> all() {
     ceilings();
     for (const auto& entry : shape_zoo()) {
+      const auto& shapes = sweeps_.shapes;
+      if (std::find(shapes.begin(), shapes.end(), entry.name) == shapes.end()) continue;
       gemms(entry);
       experts(entry);
       layers(entry);
       routing(entry);
+      if (small(entry)) attention(entry);
     }
     elementwise();
-    launches();
+    if (sweeps_.separate_host) launches();
+    fabric();
     return std::move(points_);
   }
 
  private:
+  /// Shapes that a CPU trains: they are measured down to few rows, and with their attention.
+  static bool small(const ShapeZooEntry& entry) { return entry.heads > 0; }
+
   /// M1, and the largest GEMM.
   void ceilings() {
-    for (const char* pass : {"forward", "dgrad", "wgrad"}) gemm("peak", 8192, 8192, 8192, pass);
-    const auto top = std::int64_t{1} << (quick_ ? 28 : 31);
+    for (const char* pass : {"forward", "dgrad", "wgrad"}) {
+      gemm("peak", sweeps_.peak, sweeps_.peak, sweeps_.peak, pass);
+    }
+    const auto top = std::min(sweeps_.bytes_max, std::int64_t{1} << (quick_ ? 28 : 31));
     for (std::int64_t bytes = 1 << 12; bytes <= top; bytes *= 8) {
       for (const auto operation : {Operation::device_copy, Operation::device_write}) {
         sized(operation, bytes);
       }
-      if (bytes <= 1 << 28) {
+      if (sweeps_.separate_host && bytes <= 1 << 28) {
         sized(Operation::host_to_device, bytes);
         sized(Operation::device_to_host, bytes);
       }
@@ -63,7 +73,7 @@ class Points {
   /// M3: one expert's matrices over all row counts, the dense ones over large counts.
   void gemms(const ShapeZooEntry& entry) {
     for (const char* pass : {"forward", "dgrad", "wgrad"}) {
-      for (const auto rows : gemm_rows(quick_)) {
+      for (const auto rows : quick_&& small(entry) ? Counts{1024} : gemm_rows(quick_)) {
         gemm(entry.name, entry.hidden, entry.ffn * (entry.gated ? 2 : 1), rows, pass);
         gemm(entry.name, entry.ffn, entry.hidden, rows, pass);
       }
@@ -78,12 +88,16 @@ class Points {
 
   /// M4: the whole FFN of the experts on one device, every way to run their GEMMs.
   void experts(const ShapeZooEntry& entry) {
-    const std::vector<int> counts =
-        quick_ ? std::vector<int>{2, 8} : std::vector<int>{1, 2, 4, 6, 8, 16};
+    const std::vector<int> counts = !quick_        ? std::vector<int>{1, 2, 4, 6, 8, 16}
+                                    : small(entry) ? std::vector<int>{1, 2, 4, 8}
+                                                   : std::vector<int>{2, 8};
+    Counts all_rows = quick_ ? Counts{512, 4096} : Counts{256, 1024, 2048, 4096, 8192, 16384};
+    if (small(entry)) {
+      all_rows = quick_ ? Counts{16, 128, 1024} : Counts{8, 32, 128, 512, 1024, 2048, 4096};
+    }
     for (const int experts : counts) {
-      if (entry.name == "mixtral" && experts > 8) continue;
-      for (const std::int64_t rows :
-           quick_ ? Counts{512, 4096} : Counts{256, 1024, 2048, 4096, 8192, 16384}) {
+      if (entry.experts == 8 && experts > 8) continue;
+      for (const std::int64_t rows : all_rows) {
         for (const char* skew : {"uniform", "zipf", "empty", "odd"}) {
           const std::string name = skew;
           const bool skewed = name != "uniform";
@@ -135,8 +149,12 @@ class Points {
 
   /// M5 and M6: gate, sort, permute and unpermute at the widths and k of the shape.
   void routing(const ShapeZooEntry& entry) {
-    for (const std::int64_t tokens :
-         quick_ ? Counts{256, 1024, 4096, 16384} : Counts{256, 1024, 4096, 16384, 65536}) {
+    Counts all_tokens =
+        quick_ ? Counts{256, 1024, 4096, 16384} : Counts{256, 1024, 4096, 16384, 65536};
+    if (small(entry)) {
+      all_tokens = quick_ ? Counts{16, 128, 1024, 4096} : Counts{8, 32, 128, 512, 1024, 2048, 4096};
+    }
+    for (const std::int64_t tokens : all_tokens) {
       Point gate = shaped(Operation::gate, entry);
       gate.outputs = 0;
       gate.gated = false;
@@ -144,6 +162,10 @@ class Points {
       gate.rows = tokens;
       gate.size = entry.top_k;
       points_.push_back(gate);
+      if (small(entry)) {
+        points_.push_back(gate);
+        points_.back().operation = Operation::gate_backward;
+      }
       for (const auto operation :
            {Operation::row_gather, Operation::row_scatter_sum, Operation::row_dot}) {
         Point point = gate;
@@ -153,8 +175,10 @@ class Points {
         if (point.rows <= 131072) points_.push_back(point);
       }
     }
-    for (const std::int64_t pairs :
-         quick_ ? Counts{1024, 4096, 65536} : Counts{1024, 4096, 16384, 65536, 262144}) {
+    Counts all_pairs =
+        quick_ ? Counts{1024, 4096, 65536} : Counts{1024, 4096, 16384, 65536, 262144};
+    if (small(entry)) all_pairs = quick_ ? Counts{16, 256, 8192} : Counts{16, 64, 256, 2048, 8192};
+    for (const std::int64_t pairs : all_pairs) {
       for (const char* skew : {"uniform", "zipf"}) {
         Point point;
         point.operation = Operation::routing_sort;
@@ -166,11 +190,51 @@ class Points {
     }
   }
 
+  /// The dense part of a block, and the loss; sequences of the shape's length and half and twice
+  /// it.
+  void attention(const ShapeZooEntry& entry) {
+    const std::int64_t length = entry.sequence_length;
+    for (const std::int64_t sequences :
+         quick_ ? Counts{1, 4, 16} : Counts{1, 2, 4, 8, 16, 32, 64}) {
+      Point loss = shaped(Operation::loss, entry);
+      loss.outputs = 0;
+      loss.rows = sequences * length;
+      points_.push_back(loss);
+      for (const std::int64_t size :
+           quick_ ? Counts{length} : Counts{length / 2, length, 2 * length}) {
+        for (const auto operation : {Operation::attention_forward, Operation::attention_backward}) {
+          Point point = shaped(operation, entry);
+          point.outputs = entry.heads;
+          point.rows = sequences * size;
+          point.size = size;
+          points_.push_back(point);
+        }
+      }
+    }
+  }
+
+  /// M8 to M10 and M12: what ranks exchange, on the fabric of the backend.
+  void fabric() {
+    for (const int ranks : sweeps_.fabric_ranks) {
+      const int step = quick_ ? 4 : 2;
+      for (int log2 = quick_ ? 8 : 6; log2 <= 24; log2 += step) {
+        const std::int64_t bytes = (std::int64_t{1} << log2) * ranks * (ranks - 1);
+        if (bytes > sweeps_.bytes_max) continue;
+        for (const auto operation : {Operation::all_to_all, Operation::reduce}) {
+          sized(operation, bytes / ranks);
+          points_.back().experts = ranks;
+        }
+        if (ranks == sweeps_.fabric_ranks.front()) sized(Operation::migrate, bytes);
+      }
+    }
+  }
+
   /// M7.
   void elementwise() {
     for (const bool gated : {false, true}) {
       for (const std::int64_t rows :
            quick_ ? Counts{64, 1024, 16384} : Counts{64, 256, 1024, 4096, 16384, 65536}) {
+        if (rows * 4096 > sweeps_.elements_max) continue;
         for (const auto operation :
              {Operation::activation_forward, Operation::activation_backward}) {
           Point point;
@@ -182,10 +246,14 @@ class Points {
         }
       }
     }
-    const Counts sizes = quick_ ? Counts{1 << 16, 1 << 20, 1 << 26}
-                                : Counts{1 << 16, 1 << 18, 1 << 20, 1 << 22,
-                                         1 << 24, 1 << 26, 1 << 28, std::int64_t{1} << 30};
+    Counts sizes = quick_ ? Counts{1 << 16, 1 << 20, 1 << 26}
+                          : Counts{1 << 16, 1 << 18, 1 << 20, 1 << 22,
+                                   1 << 24, 1 << 26, 1 << 28, std::int64_t{1} << 30};
+    // The experts of small shapes have few parameters.
+    if (sweeps_.elements_max < 1 << 26)
+      sizes = {1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22};
     for (const auto size : sizes) {
+      if (size > sweeps_.elements_max) continue;
       sized(Operation::adam, size);
       for (const int slices : {2, 4, 8}) {
         if (size * slices > (std::int64_t{1} << 31)) continue;
@@ -211,6 +279,7 @@ class Points {
   }
 
   const Backend& backend_;
+  const Sweeps sweeps_;
   bool quick_;
   std::vector<Point> points_;
 };

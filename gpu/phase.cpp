@@ -4,6 +4,6 @@
 
 namespace bethany {
 
-double PhaseLog::seconds_now() { return wall_seconds(); }
+PhaseClock PhaseLog::wall_clock() { return wall_seconds; }
 
 }  // namespace bethany

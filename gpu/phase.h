@@ -18,18 +18,24 @@ struct PhaseTime {
   double seconds = 0;
 };
 
+/// Answers seconds of a clock that only goes forward.
+using PhaseClock = double (*)();
+
 /// Collects the phases of one rank.
 class PhaseLog {
  public:
-  explicit PhaseLog(Turn* turn = nullptr) : turn_(turn) {}
+  /// `clock`: null is the wall's. Ranks that compute on their own thread, each alone in its turn,
+  /// are better timed by thread_seconds(): what other programs take of the machine is not in it.
+  explicit PhaseLog(Turn* turn = nullptr, PhaseClock clock = nullptr)
+      : turn_(turn), clock_(clock != nullptr ? clock : wall_clock()) {}
 
   /// Runs `work`, which computes and ends with the device idle, and books how long it took.
   template <class Work>
   void compute(std::string_view name, int layer, const Work& work) {
     const auto guard = turn_ != nullptr ? std::unique_lock(*turn_) : std::unique_lock<Turn>();
-    const double begin = seconds_now();
+    const double begin = clock_();
     work();
-    times_.push_back({name, layer, seconds_now() - begin});
+    times_.push_back({name, layer, clock_() - begin});
   }
   /// Books what a fabric says it took.
   void book(std::string_view name, int layer, double seconds) {
@@ -39,9 +45,10 @@ class PhaseLog {
   void clear() { times_.clear(); }
 
  private:
-  static double seconds_now();
+  static PhaseClock wall_clock();
 
   Turn* turn_;
+  PhaseClock clock_;
   std::vector<PhaseTime> times_;
 };
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -13,33 +12,6 @@
 
 namespace bethany {
 namespace {
-
-struct Name {
-  Operation operation;
-  std::string_view name;
-};
-
-constexpr std::array<Name, 19> kNames = {{
-    {Operation::matmul, "matmul"},
-    {Operation::expert_forward, "expert_forward"},
-    {Operation::expert_backward, "expert_backward"},
-    {Operation::gate, "gate"},
-    {Operation::routing_sort, "routing_sort"},
-    {Operation::row_gather, "row_gather"},
-    {Operation::row_scatter_sum, "row_scatter_sum"},
-    {Operation::row_dot, "row_dot"},
-    {Operation::activation_forward, "activation_forward"},
-    {Operation::activation_backward, "activation_backward"},
-    {Operation::adam, "adam"},
-    {Operation::slice_sum, "slice_sum"},
-    {Operation::device_copy, "device_copy"},
-    {Operation::device_write, "device_write"},
-    {Operation::host_to_device, "host_to_device"},
-    {Operation::device_to_host, "device_to_host"},
-    {Operation::kernel_launch, "kernel_launch"},
-    {Operation::graph_launch, "graph_launch"},
-    {Operation::moe_layer, "moe_layer"},
-}};
 
 /// `total` split by weights, by largest remainder; ties to the lower index.
 std::vector<std::int64_t> split(std::int64_t total, const std::vector<double>& weights) {
@@ -63,31 +35,7 @@ bool is_expert(Operation operation) {
          operation == Operation::moe_layer;
 }
 
-double expert_parameters(const Point& point) {
-  return (point.gated ? 3.0 : 2.0) * point.inputs * point.outputs;
-}
-
 }  // namespace
-
-std::string_view operation_name(Operation operation) {
-  for (const auto& entry : kNames) {
-    if (entry.operation == operation) return entry.name;
-  }
-  BETHANY_CHECK(false, "operation {}", static_cast<int>(operation));
-}
-
-std::vector<std::string> operation_names() {
-  std::vector<std::string> names;
-  for (const auto& entry : kNames) names.emplace_back(entry.name);
-  return names;
-}
-
-Operation parse_operation(std::string_view name) {
-  for (const auto& entry : kNames) {
-    if (entry.name == name) return entry.operation;
-  }
-  throw InputError(unknown_name("operation", name, operation_names()));
-}
 
 std::string describe(const Point& p) {
   return fmt::format("{} {} {} {} {}x{}{} experts={} rows={} size={}", operation_name(p.operation),
@@ -104,7 +52,12 @@ std::string series_of(const Point& p) {
     case Operation::expert_backward:
     case Operation::moe_layer:
       return fmt::format("{}/{}/{}", name, p.shape, p.variant);
+    case Operation::attention_forward:
+    case Operation::attention_backward:
+      return fmt::format("{}/{}/{}", name, p.shape, p.size);
+    case Operation::loss:
     case Operation::gate:
+    case Operation::gate_backward:
     case Operation::row_gather:
     case Operation::row_scatter_sum:
     case Operation::row_dot:
@@ -144,75 +97,21 @@ std::vector<std::int64_t> expert_rows(const Point& point) {
   return counts;
 }
 
-double point_flop(const Point& p) {
-  const auto rows = static_cast<double>(p.rows);
-  switch (p.operation) {
-    case Operation::matmul:
-      return 2 * rows * p.inputs * p.outputs;
-    case Operation::expert_forward:
-      return 2 * rows * expert_parameters(p);
-    case Operation::expert_backward:
-      return 4 * rows * expert_parameters(p);
-    case Operation::moe_layer:
-      return 6 * rows * expert_parameters(p);
-    case Operation::gate:
-      return 2 * rows * p.inputs * p.experts;
-    default:
-      return 0;
+OperationSize point_size(const Point& p) {
+  OperationSize size{.inputs = static_cast<double>(p.inputs),
+                     .outputs = static_cast<double>(p.outputs),
+                     .gated = p.gated,
+                     .experts = static_cast<double>(p.experts),
+                     .active = 0,
+                     .rows = static_cast<double>(p.rows),
+                     .size = static_cast<double>(p.size)};
+  if (is_expert(p.operation)) {
+    for (const auto count : expert_rows(p)) size.active += count > 0 ? 1 : 0;
   }
+  return size;
 }
 
-double point_bytes(const Point& p) {
-  const auto rows = static_cast<double>(p.rows);
-  const auto size = static_cast<double>(p.size);
-  const double width = p.gated ? 2 : 1;  // inner columns before the activation, per column after it
-  double active = 0;
-  if (is_expert(p.operation)) {
-    for (const auto count : expert_rows(p)) active += count > 0 ? 1 : 0;
-  }
-  switch (p.operation) {
-    case Operation::matmul:
-      return 2 * (rows * (p.inputs + p.outputs) + 1.0 * p.inputs * p.outputs);
-    case Operation::expert_forward:  // weights; in and out; inner activations written and read
-      return 2 * (active * expert_parameters(p) + rows * 2 * p.inputs +
-                  rows * p.outputs * 2 * (width + 1));
-    case Operation::expert_backward:  // weights read, their gradients written for every expert
-      return 2 * ((active + p.experts) * expert_parameters(p) + rows * 4 * p.inputs +
-                  rows * p.outputs * (4 * width + 3));
-    case Operation::gate:
-      return 2 * (rows * p.inputs + 1.0 * p.inputs * p.experts) + rows * (8.0 * p.experts) +
-             rows * size * 8;
-    case Operation::routing_sort:  // keys and values, in and out
-      return rows * (2 + 4) * 2;
-    case Operation::row_gather:
-      return rows * p.inputs * 2 * 2 + rows * 4;
-    case Operation::row_dot:
-      return rows * p.inputs * 2 * 2 + rows * 8;
-    case Operation::moe_layer:  // of the experts, forward and backward; reordering comes on top
-      return 2 * ((2 * active + p.experts) * expert_parameters(p) + rows * 6 * p.inputs +
-                  rows * p.outputs * (6 * width + 5));
-    case Operation::row_scatter_sum:  // rows read, rows / size written
-      return rows * p.inputs * 2 * (1 + 1 / std::max(size, 1.0)) + rows * 8;
-    case Operation::activation_forward:
-      return rows * p.outputs * 2 * (width + 1);
-    case Operation::activation_backward:  // inner values and gradient read, gradient written
-      return rows * p.outputs * 2 * (2 * width + 1);
-    case Operation::adam:  // gradient read and cleared 4, master and moments read and written 24
-      return size * 30;
-    case Operation::slice_sum:
-      return size * 4 * (p.experts + 1);
-    case Operation::device_copy:
-      return size * 2;
-    case Operation::device_write:
-    case Operation::host_to_device:
-    case Operation::device_to_host:
-      return size;
-    case Operation::kernel_launch:
-    case Operation::graph_launch:
-      return 0;
-  }
-  BETHANY_CHECK(false, "operation {}", static_cast<int>(p.operation));
-}
+Work point_work(const Point& p) { return operation_work(p.operation, point_size(p)); }
 
 std::vector<Point> layer_parts(const Point& layer) {
   const ShapeZooEntry* entry = nullptr;
@@ -245,27 +144,13 @@ std::vector<Point> layer_parts(const Point& layer) {
   parts.back().inputs = 0;
   parts.back().size = 0;
   parts.back().shape = "-";
-  add(Operation::gate);
-  parts.back().rows = std::max<std::int64_t>(1, layer.rows / entry->top_k);
-  parts.back().skew = "-";
+  for (const auto operation : {Operation::gate, Operation::gate_backward}) {
+    if (operation == Operation::gate_backward && entry->heads == 0) continue;  // not measured
+    add(operation);
+    parts.back().rows = std::max<std::int64_t>(1, layer.rows / entry->top_k);
+    parts.back().skew = "-";
+  }
   return parts;
-}
-
-const std::vector<ShapeZooEntry>& shape_zoo() {
-  // Dense matrices: attention projections; of DeepSeek-V3 the large ones of its latent attention.
-  static const std::vector<ShapeZooEntry> zoo = {
-      {"gpt", {"gpt-l", "gpt-m"}, 1024, 4096, false, 16, 1, {{1024, 3072}, {1024, 1024}}},
-      {"mixtral", {"mixtral-8x7b"}, 4096, 14336, true, 8, 2, {{4096, 4096}, {4096, 1024}}},
-      {"deepseek",
-       {"deepseek-v3"},
-       7168,
-       2048,
-       true,
-       256,
-       8,
-       {{7168, 1536}, {1536, 24576}, {512, 32768}, {16384, 7168}}},
-  };
-  return zoo;
 }
 
 }  // namespace bethany

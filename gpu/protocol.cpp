@@ -24,6 +24,12 @@ double median_confidence(const std::vector<double>& sorted) {
   return median > 0 ? (sorted[high] - sorted[low]) / 2 / median : 0;
 }
 
+double seconds_of(clockid_t clock) {
+  timespec now{};
+  BETHANY_CHECK(clock_gettime(clock, &now) == 0, "no clock");
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 double median_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return quantile_sorted(values, 0.5);
@@ -82,14 +88,14 @@ Measured measure_point(PreparedOperation& operation, const Point& point, const P
 }
 
 /// Fixed work in the middle of every block: if its time moves, the machine changed.
-Point sentinel_point() {
+Point sentinel_point(int width) {
   Point point;
   point.operation = Operation::matmul;
   point.shape = "sentinel";
   point.variant = "forward";
-  point.inputs = 4096;
-  point.outputs = 4096;
-  point.rows = 4096;
+  point.inputs = width;
+  point.outputs = width;
+  point.rows = width;
   return point;
 }
 
@@ -128,6 +134,7 @@ Measurements measure(Backend& backend, const std::string& name, const std::vecto
       all.refused.push_back(describe(point) + ": " + reason);
     }
   }
+  const Point sentinel = sentinel_point(backend.sweeps().sentinel);
   const RngStreams streams(seed, 0);
   const std::size_t total = possible.size() * static_cast<std::size_t>(protocol.passes);
   std::size_t done = 0;
@@ -143,8 +150,8 @@ Measurements measure(Backend& backend, const std::string& name, const std::vecto
         return all;
       }
       if (done % static_cast<std::size_t>(protocol.sentinel_every) == 0) {
-        auto operation = backend.prepare(sentinel_point());
-        const auto seen = measure_point(*operation, sentinel_point(), protocol, done == 0);
+        auto operation = backend.prepare(sentinel);
+        const auto seen = measure_point(*operation, sentinel, protocol, done == 0);
         all.sentinel.push_back(seen.median);
         all.sentinel_clocks.push_back(seen.clock);
       }
@@ -182,11 +189,8 @@ double largest_deviation(const std::vector<double>& values) {
   return worst;
 }
 
-double wall_seconds() {
-  timespec now{};
-  BETHANY_CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0, "no clock");
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
+double wall_seconds() { return seconds_of(CLOCK_MONOTONIC); }
+double thread_seconds() { return seconds_of(CLOCK_THREAD_CPUTIME_ID); }
 
 std::string utc_now() {
   timespec now{};

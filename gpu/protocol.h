@@ -78,6 +78,8 @@ double largest_deviation(const std::vector<double>& values);
 
 /// Seconds of a clock that only goes forward.
 double wall_seconds();
+/// Seconds that this thread computed: what other programs take of a shared core is not in it.
+double thread_seconds();
 /// "2026-11-26T06:14:13Z".
 std::string utc_now();
 

@@ -10,14 +10,13 @@ bool is_expert(const Point& point) {
          point.operation == Operation::expert_backward;
 }
 
-/// What varies along the series and is written as its domain: rows, or the size.
-double extent(const Point& point) {
-  return static_cast<double>(point.rows > 0 ? point.rows : point.size);
-}
+double extent(const Point& point) { return operation_extent(point.operation, point_size(point)); }
 
 /// Whether `extent` alone names a point of the series.
 bool has_table(const std::vector<Averaged>& points) {
-  if (is_expert(points.front().point)) return false;
+  const Operation operation = points.front().point.operation;
+  const bool counted = operation == Operation::all_to_all || operation == Operation::reduce;
+  if (counted || is_expert(points.front().point)) return false;
   std::map<double, int> seen;
   for (const auto& p : points) {
     if (++seen[extent(p.point)] > 1) return false;
@@ -79,18 +78,8 @@ std::vector<Averaged> best_variants(const std::vector<Averaged>& points,
 }
 
 FitPoint fit_point(const Averaged& averaged) {
-  const Point& point = averaged.point;
-  FitPoint result;
-  result.bytes = point_bytes(point);
-  result.flop = point_flop(point);
-  result.seconds = averaged.seconds;
-  if (is_expert(point)) {
-    for (const auto rows : expert_rows(point)) result.count += rows > 0 ? 1 : 0;
-  } else if (point.operation == Operation::kernel_launch ||
-             point.operation == Operation::graph_launch) {
-    result.count = static_cast<double>(point.size);
-  }
-  return result;
+  const Work work = point_work(averaged.point);
+  return {.count = work.count, .bytes = work.bytes, .flop = work.flop, .seconds = averaged.seconds};
 }
 
 SeriesFit fit_series(const std::string& key, const std::vector<Averaged>& points,
@@ -107,6 +96,11 @@ SeriesFit fit_series(const std::string& key, const std::vector<Averaged>& points
   series.fit = fit_curve(fit_points, seed, draws);
   series.extent_min = extent(ordered.front().point);
   series.extent_max = extent(ordered.back().point);
+  const auto counts =
+      std::minmax_element(fit_points.begin(), fit_points.end(),
+                          [](const FitPoint& a, const FitPoint& b) { return a.count < b.count; });
+  series.count_min = counts.first->count;
+  series.count_max = counts.second->count;
   if (has_table(ordered)) {
     std::vector<double> seconds;
     for (const auto& p : ordered) seconds.push_back(p.seconds);

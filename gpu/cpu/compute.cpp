@@ -1,11 +1,15 @@
 #include "gpu/compute.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
+#include <unordered_map>
 
 #include "gpu/cpu/blocked_product.h"
 #include "gpu/cpu/loops.h"
+#include "gpu/cpu/operations.h"
 #include "gpu/fabric/reduce.h"
+#include "sim/base/check.h"
 #include "sim/base/error.h"
 
 #ifdef BETHANY_OPENBLAS
@@ -44,9 +48,19 @@ class Cpu final : public Compute {
     auto* memory = static_cast<std::byte*>(::operator new(bytes, kAlignment, std::nothrow));
     if (memory == nullptr) throw MachineError(fmt::format("no memory for {} bytes", bytes));
     std::memset(memory, 0xFF, bytes);  // NaN: what is read before it is written shows
+    sizes_[memory] = bytes;
+    allocated_ += bytes;
+    peak_ = std::max(peak_, allocated_);
     return memory;
   }
-  void release(std::byte* memory) override { ::operator delete(memory, kAlignment); }
+  void release(std::byte* memory) override {
+    const auto found = sizes_.find(memory);
+    BETHANY_CHECK(found != sizes_.end(), "memory released that is not allocated");
+    allocated_ -= found->second;
+    sizes_.erase(found);
+    ::operator delete(memory, kAlignment);
+  }
+  std::size_t peak_bytes() const override { return peak_; }
   void upload(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
   void download(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
   void copy(void* to, const void* from, std::size_t bytes) override {
@@ -141,6 +155,11 @@ class Cpu final : public Compute {
   void exact_update(const OptimizerArrays& arrays, std::int64_t count) override {
     cpu::exact_update(arrays, count);
   }
+
+ private:
+  std::unordered_map<std::byte*, std::size_t> sizes_;
+  std::size_t allocated_ = 0;
+  std::size_t peak_ = 0;
 };
 
 const bool registered = computes().add({
@@ -154,4 +173,13 @@ const bool registered = computes().add({
 });
 
 }  // namespace
+
+std::string blas_name() {
+#ifdef BETHANY_OPENBLAS
+  return openblas_get_config();
+#else
+  return "own kernel";
+#endif
+}
+
 }  // namespace bethany::cpu

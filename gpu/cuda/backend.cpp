@@ -56,8 +56,13 @@ class Cuda final : public Backend {
   }
 
   std::string refuses(const Point& point) const override {
+    for (const auto operation :
+         {Operation::attention_forward, Operation::attention_backward, Operation::loss,
+          Operation::gate_backward, Operation::all_to_all, Operation::reduce, Operation::migrate}) {
+      if (point.operation == operation) return "not built for this backend";
+    }
     // Twice the traffic covers all buffers: gradients beside weights, inputs beside outputs.
-    if (2 * point_bytes(point) > static_cast<double>(device_->arena().size())) {
+    if (2 * point_work(point).bytes > static_cast<double>(device_->arena().size())) {
       return "needs more device memory than there is";
     }
     return "";

@@ -76,6 +76,14 @@ class Builder {
         return launch_work();
       case Operation::moe_layer:
         return layer_work();
+      case Operation::attention_forward:
+      case Operation::attention_backward:
+      case Operation::loss:
+      case Operation::gate_backward:
+      case Operation::all_to_all:
+      case Operation::reduce:
+      case Operation::migrate:
+        break;  // refused by the backend
     }
     BETHANY_CHECK(false, "operation {}", static_cast<int>(point_.operation));
   }

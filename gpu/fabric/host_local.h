@@ -23,7 +23,8 @@ class HostLocal {
 
   /// The fabric of a rank; one each. It may outlive this object. exchange() answers the time of the
   /// rank's port: copies into its memory and copies out of it run at once, as on a network card, so
-  /// the longer of the two sums counts. The caller does not hold the turn.
+  /// the longer of the two sums counts; with a turn and no `copy` in thread_seconds(). The caller
+  /// does not hold the turn.
   std::unique_ptr<Fabric> fabric(int rank);
 
   /// Calls the configuration off: all ranks that wait or call from now on get PeerLost. Memory that

@@ -1,5 +1,4 @@
 // Answers with a formula and seeded noise, so that calibrate → fit → predict can be tested exactly.
-#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -13,39 +12,6 @@ namespace {
 
 /// Standard deviation of the log of a sample; one sample in 20 is slower by up to 4 times.
 constexpr double kNoise = 0.02;
-
-double true_seconds(const Point& point);
-
-/// The sum of its parts, each by its own formula.
-double layer_seconds(const Point& layer) {
-  double seconds = 0;
-  for (const auto& part : layer_parts(layer)) seconds += true_seconds(part);
-  return seconds;
-}
-
-double true_seconds(const Point& point) {
-  const SyntheticTruth& truth = kSyntheticTruth;
-  const double bytes = point_bytes(point);
-  switch (point.operation) {
-    case Operation::host_to_device:
-    case Operation::device_to_host:
-      return truth.start + bytes / truth.link_bandwidth;
-    case Operation::kernel_launch:
-    case Operation::graph_launch:
-      return truth.start + truth.kernel * static_cast<double>(point.size);
-    case Operation::moe_layer:
-      return layer_seconds(point);
-    case Operation::expert_forward:
-    case Operation::expert_backward: {
-      double seconds = std::max(point_flop(point) / truth.flop_rate, bytes / truth.bandwidth);
-      if (point.variant == "grouped") return seconds + truth.grouped_start;
-      for (const auto rows : expert_rows(point)) seconds += rows > 0 ? truth.per_expert : 0;
-      return seconds + truth.start;
-    }
-    default:
-      return truth.start + std::max(point_flop(point) / truth.flop_rate, bytes / truth.bandwidth);
-  }
-}
 
 class SyntheticOperation final : public PreparedOperation {
  public:
@@ -72,6 +38,14 @@ class Synthetic final : public Backend {
   Machine machine() const override { return {{{"device", "synthetic"}}}; }
   std::string refuses(const Point&) const override { return ""; }
   std::vector<std::string> expert_variants() const override { return {"grouped", "loop"}; }
+  Sweeps sweeps() const override {
+    Sweeps all;
+    for (const auto& entry : shape_zoo()) {
+      if (entry.heads > 0) all.shapes.push_back(entry.name);
+    }
+    all.fabric_ranks = {2, 4, 8};
+    return all;
+  }
   std::unique_ptr<PreparedOperation> prepare(const Point& point) override {
     return std::make_unique<SyntheticOperation>(true_seconds(point),
                                                 streams_.stream("gpu/synthetic", number_++));

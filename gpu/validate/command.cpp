@@ -1,55 +1,19 @@
 #include "gpu/validate/command.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cstdio>
-
-#include "gpu/protocol.h"
+#include "gpu/progress.h"
 #include "gpu/validate/report.h"
 #include "sim/base/files.h"
 
 namespace bethany {
-namespace {
-
-/// At most twice a second: a line that is written over on a terminal, else one for every tenth
-/// part.
-class Progress {
- public:
-  void tell(std::int64_t done, std::int64_t total, const std::string& next) {
-    const double now = wall_seconds();
-    if (terminal_) {
-      if (done > 0 && now - last_ < 0.5) return;
-      fmt::print(stderr, "\r\033[K{} of {} runs; {}", done, total, next.substr(0, 60));
-      std::fflush(stderr);
-    } else {
-      const auto tenth = 10 * done / std::max<std::int64_t>(total, 1);
-      if (tenth == tenth_) return;
-      tenth_ = tenth;
-      fmt::print(stderr, "{} of {} runs\n", done, total);
-    }
-    last_ = now;
-  }
-  void finish() const {
-    if (terminal_) fmt::print(stderr, "\r\033[K");
-  }
-
- private:
-  bool terminal_ = isatty(STDERR_FILENO) != 0;
-  std::int64_t tenth_ = -1;
-  double last_ = 0;
-};
-
-}  // namespace
-
 ValidateEnd validate_command(const ValidateOptions& options, const ValidateOutput& output,
                              const std::function<bool()>& interrupted) {
   const auto write = [&](const char* name, const std::string& bytes) {
     if (!output.directory.empty()) write_output(output.directory + "/" + name, bytes, true);
   };
   if (!output.directory.empty()) make_output_directory(output.directory, output.force);
-  Progress progress;
+  Progress progress("runs");
   const auto result = validate(
       options,
       [&](const ValidationContext& context) {

@@ -1,15 +1,14 @@
+#include "sim/cost/analytic.h"
+
 #include <algorithm>
 
 #include "sim/base/check.h"
 #include "sim/cost/analytic_keys.h"
-#include "sim/cost/cost_model.h"
+#include "sim/cost/held_experts.h"
 #include "sim/model/readers.h"
 
 namespace bethany {
 namespace {
-
-/// Absurd constants must not overflow: the terms of a step stay so short that their sum fits.
-constexpr double kLongestTermSeconds = 2e8;
 
 Duration rounded(double seconds) {
   return round_to_duration(std::min(seconds, to_seconds(kLongest)));
@@ -180,22 +179,6 @@ struct Holders {
   bool outside = false;
 };
 
-/// Calls visit(rank, expert) for each rank and each different expert it holds in the layer. A GPU's
-/// experts stand in ascending order, so copies of one stand together.
-template <class Visit>
-void visit_experts(const PlacementPlan& plan, const LayerPlan& layer, const Visit& visit) {
-  const auto ranks = static_cast<std::size_t>(plan.ranks());
-  const auto slots = static_cast<std::size_t>(plan.slots_per_gpu());
-  const std::int32_t* slot = layer.expert_of_slot.data();
-  for (std::size_t rank = 0; rank < ranks; ++rank, slot += slots) {
-    std::int32_t previous = kVacant;
-    for (std::size_t i = 0; i < slots; ++i) {
-      if (slot[i] != previous && slot[i] != kVacant) visit(rank, static_cast<std::size_t>(slot[i]));
-      previous = slot[i];
-    }
-  }
-}
-
 /// Of a rank, over all layers.
 std::int64_t occupied_slots(const PlacementPlan& plan, std::size_t rank) {
   const auto slots = static_cast<std::size_t>(plan.slots_per_gpu());
@@ -329,7 +312,7 @@ CostBreakdown AnalyticTimer::step(const StepQuery& query) const {
   CostBreakdown result;
   result.terms.reserve(9);
   const auto add = [&result](std::string_view name, double seconds) {
-    result.terms.push_back({.name = name, .time = rounded(std::min(seconds, kLongestTermSeconds))});
+    result.terms.push_back(cost_term(name, seconds));
     result.total += result.terms.back().time;
   };
   add("dense", batches * dense / query.slowest);
@@ -348,8 +331,7 @@ class Analytic final : public CostModel {
  public:
   Cost make(ObjectReader& cost, const CostContext& context) const override {
     auto choice = read_constants(cost, context.cluster.node_type);
-    const bool once = cost.choice("restart_read", {"per_rank", "once"}, "per_rank") == "once";
-    return {.timer = std::make_unique<AnalyticTimer>(context, choice.values, once),
+    return {.timer = make_analytic_timer(cost, context, choice.values),
             .profile = std::move(choice.profile)};
   }
 };
@@ -363,4 +345,16 @@ const bool registered = cost_models().add({
 });
 
 }  // namespace
+
+std::unique_ptr<StepTimer> make_analytic_timer(ObjectReader& cost, const CostContext& context,
+                                               const ConstantValues& constants) {
+  const bool once = cost.choice("restart_read", {"per_rank", "once"}, "per_rank") == "once";
+  return std::make_unique<AnalyticTimer>(context, constants, once);
+}
+
+CostTerm cost_term(std::string_view name, double seconds) {
+  constexpr double kLongestTermSeconds = 2e8;
+  return {.name = name, .time = rounded(std::min(seconds, kLongestTermSeconds))};
+}
+
 }  // namespace bethany

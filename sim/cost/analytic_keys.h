@@ -2,6 +2,7 @@
 
 #include "sim/base/object_reader.h"
 #include "sim/cost/cost_model.h"
+#include "sim/cost/measured_curves.h"
 #include "sim/cost/profile.h"
 
 namespace bethany {
@@ -10,6 +11,7 @@ namespace bethany {
 struct ConstantChoice {
   ConstantValues values;
   ProfileStamp profile;
+  std::vector<MeasuredCurve> curves;  // the profile's fits
 };
 
 /// Reads `profile` and every constant of `cost`. A constant comes from its key below `cost`, else

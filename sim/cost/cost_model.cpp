@@ -56,10 +56,6 @@ Registry<CostModel>& cost_models() {
 Cost read_cost(ObjectReader& cost, const CostContext& context) {
   const auto name = cost.string("model", "analytic");
   const auto* entry = cost_models().find(name);
-  if (entry == nullptr && name == "calibrated") {
-    cost.fail("model", "the cost model 'calibrated' comes with a later version; known: " +
-                           list_in_words(cost_models().names()));
-  }
   if (entry == nullptr) {
     cost.fail("model", unknown_name("cost model", name, cost_models().names()));
   }

@@ -6,6 +6,7 @@
 #include "sim/base/files.h"
 #include "sim/base/object_reader.h"
 #include "sim/base/text.h"
+#include "sim/cost/measured_curves.h"
 #include "sim/cost/profile.h"
 
 namespace bethany {
@@ -69,6 +70,7 @@ Profile parse_profile(std::string_view text, const std::string& name) {
   if (const JsonNode* fits = keys.raw("fits")) {
     if (fits->kind != JsonNode::Kind::array) keys.fail("fits", "expected an array of fits");
     profile.fits = *fits;
+    read_curves(profile.fits, "/fits");  // refuses what the calibrated model could not use
   }
   profile.fits.kind = JsonNode::Kind::array;
   keys.finish();

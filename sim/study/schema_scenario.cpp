@@ -94,7 +94,7 @@ std::string analytic_keys() {
 }
 
 std::string cost_shape() {
-  return fmt::format(R"({{model?: 'analytic', profile?: str, step_time?: @step_table,
+  return fmt::format(R"({{model?: 'analytic'|'calibrated', profile?: str, step_time?: @step_table,
       restart_read?: str, {}}}
     |{{model: 'fixed', step: @step_table, step_time?: @step_table, checkpoint?: duration,
       detection?: duration, planning?: duration, communicator?: duration, transfer?: duration,

@@ -14,7 +14,10 @@ namespace {
 
 /// Keys without which a model does not start.
 std::string needed_keys(const std::string& model) {
-  return model == "fixed" ? R"(, "step": {"1": "2s", "50": "3s"})" : "";
+  if (model == "fixed") return R"(, "step": {"1": "2s", "50": "3s"})";
+  if (model != "calibrated") return "";
+  return std::string(", \"profile\": \"") + BETHANY_SOURCE_DIR +
+         "/tests/golden/profiles/gpt.json\"";
 }
 
 class Subject {
@@ -24,10 +27,10 @@ class Subject {
     ObjectReader training(empty, "/training");
     training_ = read_training(training);
     ObjectReader cluster(empty, "/cluster");
-    cluster_ = read_cluster(cluster, 10, *find_model("gpt-s"), training_);
+    cluster_ = read_cluster(cluster, 10, *find_model("gpt-m"), training_);
     const auto cost = parse_json(R"({"model": ")" + name + '"' + needed_keys(name) + "}", name);
     ObjectReader reader(cost, "/cost");
-    cost_ = read_cost(reader, {*find_model("gpt-s"), training_, cluster_});
+    cost_ = read_cost(reader, {*find_model("gpt-m"), training_, cluster_});
   }
   const StepTimer& timer() const { return *cost_.timer; }
   const ProfileStamp& profile() const { return cost_.profile; }

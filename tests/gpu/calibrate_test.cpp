@@ -1,6 +1,9 @@
 // From a calibration to a simulated run, through the programs as users call them.
+#include <chrono>
 #include <cmath>
+#include <csignal>
 #include <filesystem>
+#include <thread>
 
 #include "gpu/calibration.h"
 #include "gpu/raw.h"
@@ -88,6 +91,25 @@ TEST_CASE("equal seeds give equal files") {
   CHECK(first == run("b", "5"));
 }
 
+TEST_CASE("an interrupted calibration keeps what was measured") {
+  const TemporaryDirectory directory;
+  const auto path = directory.path() + "/cut.json";
+  // Every point runs a tenth of a second before it is timed: it cannot be done when the signal
+  // comes.
+  Process process(
+      {BETHANY_GPU_BINARY, "calibrate", "--backend", "synthetic", "--warm", "0.1", "-o", path});
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  process.signal(SIGINT);
+  const auto result = process.wait();
+  INFO(result.err);
+  CHECK(result.exit_code == 130);
+  CHECK(result.err.find("not every point was measured") != std::string::npos);
+  const auto raw = parse_raw(read_text(directory.path() + "/cut.csv"), "cut.csv");
+  CHECK_FALSE(raw.complete);
+  CHECK_FALSE(raw.points.empty());
+  CHECK(read_profile(path).name == "synthetic-calibration");
+}
+
 TEST_CASE("the synthetic backend's constants are found again") {
   const auto calibration = calibrate(synthetic(), "synth", "", 0);
   const SyntheticTruth& truth = kSyntheticTruth;
@@ -104,6 +126,13 @@ TEST_CASE("the synthetic backend's constants are found again") {
   const auto& grouped = series(calibration, "expert_backward/deepseek/grouped").fit.curve;
   CHECK(near(grouped.flop_rate, truth.flop_rate));
   CHECK(near(grouped.bandwidth, truth.bandwidth));
+  for (const char* key : {"all_to_all", "reduce", "migrate"}) {
+    INFO(key);
+    const auto& curve = series(calibration, key).fit.curve;
+    CHECK(near(curve.bandwidth, truth.network_bandwidth));
+    CHECK(near(curve.start, truth.network_start));
+    if (curve.per_count > 0) CHECK(near(curve.per_count, truth.per_message));
+  }
   CHECK(near(calibration.profile.find("optimizer.bandwidth")->value, truth.bandwidth));
   CHECK(calibration.profile.find("optimizer.bytes_per_parameter")->value == 30);
   // Nothing real was measured, and the profile says so.

@@ -53,6 +53,35 @@ TEST_CASE("memory and arithmetic are told apart, and so is a cost per expert") {
   CHECK(fit.mape_holdout < 0.01);
 }
 
+TEST_CASE("95 % intervals hold the truth about as often as they say") {
+  const Curve truth{.start = 20e-6, .per_count = 0, .bandwidth = 48e9, .flop_rate = 0};
+  constexpr int kFits = 200;
+  int start_in = 0;
+  int bandwidth_in = 0;
+  for (int fit_number = 0; fit_number < kFits; ++fit_number) {
+    Rng rng = RngStreams(17, 0).stream("test", static_cast<std::uint64_t>(fit_number));
+    std::vector<FitPoint> points;
+    for (double bytes = 1e3; bytes < 1.1e9; bytes *= 2) {
+      for (int repeat = 0; repeat < 2; ++repeat) {
+        FitPoint point{.count = 0, .bytes = bytes, .flop = 0, .seconds = 0};
+        point.seconds = truth.seconds(point) * std::exp(0.05 * rng.normal());
+        points.push_back(point);
+      }
+    }
+    const FittedCurve fit = fit_curve(points, 1, 100);
+    start_in += fit.start.low <= truth.start && truth.start <= fit.start.high ? 1 : 0;
+    bandwidth_in +=
+        fit.bandwidth.low <= truth.bandwidth && truth.bandwidth <= fit.bandwidth.high ? 1 : 0;
+  }
+  // The bootstrap of some 20 points that bear on a constant, without a correction, falls a little
+  // short.
+  INFO(start_in << " and " << bandwidth_in << " of " << kFits);
+  CHECK(start_in >= 0.88 * kFits);
+  CHECK(bandwidth_in >= 0.88 * kFits);
+  CHECK(start_in <= 0.99 * kFits);
+  CHECK(bandwidth_in <= 0.99 * kFits);
+}
+
 TEST_CASE("equal points give equal fits") {
   std::vector<FitPoint> points;
   for (double bytes = 1e3; bytes < 1e9; bytes *= 3) {

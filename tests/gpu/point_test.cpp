@@ -53,15 +53,15 @@ TEST_CASE("work of a point, counted by hand") {
   point.inputs = 1024;
   point.outputs = 4096;
   point.rows = 128;
-  CHECK(point_flop(point) == 2.0 * 128 * 1024 * 4096);
-  CHECK(point_bytes(point) == 2.0 * (128 * 1024 + 128 * 4096 + 1024 * 4096));
+  CHECK(point_work(point).flop == 2.0 * 128 * 1024 * 4096);
+  CHECK(point_work(point).bytes == 2.0 * (128 * 1024 + 128 * 4096 + 1024 * 4096));
   point.operation = Operation::expert_forward;
   point.skew = "uniform";
   point.experts = 4;
-  CHECK(point_flop(point) == 2.0 * 128 * 2 * 1024 * 4096);
+  CHECK(point_work(point).flop == 2.0 * 128 * 2 * 1024 * 4096);
   point.operation = Operation::adam;
   point.size = 10;
-  CHECK(point_bytes(point) == 300);
+  CHECK(point_work(point).bytes == 300);
 }
 
 TEST_CASE("the measured shapes are those of the built-in models") {

@@ -1,0 +1,97 @@
+#include <algorithm>
+#include <thread>
+
+#include "gpu/cpu/operations.h"
+#include "gpu/fabric/host_local.h"
+#include "gpu/fabric/reduce.h"
+#include "gpu/protocol.h"
+#include "sim/base/check.h"
+
+namespace bethany::cpu {
+namespace {
+
+std::size_t z(std::int64_t value) { return static_cast<std::size_t>(value); }
+
+/// Ranks as threads that copy one after the other, as in the serialised mode: what counts is what
+/// the slowest rank of each group of messages took.
+class FabricOperation final : public PreparedOperation {
+ public:
+  explicit FabricOperation(const Point& point)
+      : point_(point), ranks_(point.operation == Operation::migrate ? 2 : point.experts) {
+    for (int rank = 0; rank < ranks_; ++rank) {
+      out_.emplace_back(z(point.size) + sizeof(float), std::byte{1});
+      in_.emplace_back(z(point.size) + sizeof(float));
+    }
+  }
+
+  Sample run(int repeats) override {
+    Turn turn;
+    HostLocal fabrics(ranks_, &turn);
+    std::vector<std::vector<double>> seconds(z(ranks_));
+    {
+      std::vector<std::jthread> threads;
+      for (int rank = 0; rank < ranks_; ++rank) {
+        threads.emplace_back([&, rank] {
+          const auto fabric = fabrics.fabric(rank);
+          for (int i = 0; i < repeats; ++i) once(rank, *fabric, turn, seconds[z(rank)]);
+        });
+      }
+    }
+    double sum = 0;
+    for (std::size_t phase = 0; phase < seconds.front().size(); ++phase) {
+      double slowest = 0;
+      for (const auto& of_rank : seconds) slowest = std::max(slowest, of_rank[phase]);
+      sum += slowest;
+    }
+    return {.seconds = sum / repeats, .enqueue_seconds = 0};
+  }
+
+ private:
+  void once(int rank, Fabric& fabric, Turn& turn, std::vector<double>& seconds) {
+    if (point_.operation == Operation::reduce) return reduce(rank, fabric, turn, seconds);
+    std::vector<Send> sends;
+    std::vector<Receive> receives;
+    std::byte* out = out_[z(rank)].data();
+    std::byte* in = in_[z(rank)].data();
+    if (point_.operation == Operation::migrate) {
+      if (rank == 0) sends.push_back({.to = 1, .data = out, .bytes = z(point_.size)});
+      if (rank == 1) receives.push_back({.from = 0, .data = in, .bytes = z(point_.size)});
+    } else {
+      const std::size_t bytes = z(point_.size / (ranks_ - 1));
+      for (int peer = 0; peer < ranks_; ++peer) {
+        if (peer == rank) continue;
+        sends.push_back({.to = peer, .data = out, .bytes = bytes});
+        receives.push_back({.from = peer, .data = in, .bytes = bytes});
+        out += bytes;
+        in += bytes;
+      }
+    }
+    seconds.push_back(fabric.exchange(sends, receives));
+  }
+
+  void reduce(int rank, Fabric& fabric, Turn& turn, std::vector<double>& seconds) {
+    SharedGradient gradient{.holders = {}, .values = point_.size / 4};
+    for (int holder = 0; holder < ranks_; ++holder) gradient.holders.push_back(holder);
+    const Reduction reduction({gradient}, rank);
+    auto* data = reinterpret_cast<float*>(out_[z(rank)].data());
+    BETHANY_CHECK(reduction.staging_values() * sizeof(float) <= in_[z(rank)].size(),
+                  "{} values to receive", reduction.staging_values());
+    PhaseLog log(&turn, thread_seconds);
+    reduction.run(fabric, std::span(&data, 1), reinterpret_cast<float*>(in_[z(rank)].data()),
+                  sum_slices, log, "reduce");
+    for (const auto& phase : log.times()) seconds.push_back(phase.seconds);
+  }
+
+  Point point_;
+  int ranks_;
+  std::vector<std::vector<std::byte>> out_;
+  std::vector<std::vector<std::byte>> in_;
+};
+
+}  // namespace
+
+std::unique_ptr<PreparedOperation> fabric_operation(const Point& point) {
+  return std::make_unique<FabricOperation>(point);
+}
+
+}  // namespace bethany::cpu

@@ -1,0 +1,409 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "sim/base/check.h"
+#include "sim/cost/analytic.h"
+#include "sim/cost/analytic_keys.h"
+#include "sim/cost/held_experts.h"
+#include "sim/cost/step_table.h"
+
+namespace bethany {
+namespace {
+
+/// The entry of the zoo that the model's layers have; null when none has.
+const ShapeZooEntry* shape_of(const MoeModel& model) {
+  for (const auto& entry : shape_zoo()) {
+    const auto parameters = std::int64_t{entry.gated ? 3 : 2} * entry.hidden * entry.ffn;
+    if (entry.hidden == model.hidden && entry.top_k == model.top_k &&
+        parameters == model.expert_parameters) {
+      return &entry;
+    }
+  }
+  return nullptr;
+}
+
+/// The curves of a step's pieces; null where the profile lacks one.
+struct Pieces {
+  const MeasuredCurve* attention_forward = nullptr;
+  const MeasuredCurve* attention_backward = nullptr;
+  const MeasuredCurve* loss = nullptr;
+  const MeasuredCurve* gate = nullptr;
+  const MeasuredCurve* gate_backward = nullptr;
+  const MeasuredCurve* sort = nullptr;
+  const MeasuredCurve* gather = nullptr;
+  const MeasuredCurve* scatter_sum = nullptr;
+  const MeasuredCurve* dot = nullptr;
+  const MeasuredCurve* copy = nullptr;
+  const MeasuredCurve* expert_forward = nullptr;
+  const MeasuredCurve* expert_backward = nullptr;
+  const MeasuredCurve* adam = nullptr;
+  const MeasuredCurve* all_to_all = nullptr;
+  const MeasuredCurve* reduce = nullptr;
+  const MeasuredCurve* migrate = nullptr;
+
+  bool dense() const { return attention_forward != nullptr && attention_backward != nullptr; }
+  bool expert() const { return expert_forward != nullptr && expert_backward != nullptr; }
+};
+
+/// Finds the pieces and tells what of the profile's stamp is assumed then: constants that no piece
+/// replaces, and pieces that count nothing because they lack.
+class Search {
+ public:
+  Search(const std::vector<MeasuredCurve>& curves, ProfileStamp& stamp)
+      : curves_(curves), stamp_(stamp) {}
+
+  Pieces pieces(const CostContext& context, bool& rest_of_dense) {
+    const ShapeZooEntry* shape = shape_of(context.model);
+    const auto name = shape != nullptr ? shape->name : "(no measured shape)";
+    Pieces p;
+    if (context.training.tensor_parallel == 1) {
+      const auto length = context.training.sequence_length;
+      p.attention_forward = find(fmt::format("attention_forward/{}/{}", name, length));
+      p.attention_backward = find(fmt::format("attention_backward/{}/{}", name, length));
+    }
+    if (p.dense()) p.loss = wanted("loss/" + name);
+    if (p.dense() && !rest_of_dense) replaces("dense.");
+    rest_of_dense = rest_of_dense && p.dense();
+    p.expert_forward = find("expert_forward/" + name + "/best");
+    p.expert_backward = find("expert_backward/" + name + "/best");
+    if (p.expert()) {
+      replaces("expert.");
+      p.gate = wanted("gate/" + name);
+      p.gate_backward = wanted("gate_backward/" + name);
+      p.sort = wanted(fmt::format("routing_sort/{}", context.model.experts));
+      p.gather = wanted("row_gather/" + name);
+      p.scatter_sum = wanted("row_scatter_sum/" + name);
+      p.dot = wanted("row_dot/" + name);
+      p.copy = wanted("device_copy");
+    }
+    p.adam = find("adam");
+    if (p.adam != nullptr) replaces("optimizer.");
+    p.all_to_all = find("all_to_all");
+    if (p.all_to_all != nullptr) {
+      replaces("all_to_all.");
+      replaces("count_exchange.");
+    }
+    p.reduce = find("reduce");
+    if (p.reduce != nullptr) replaces("all_reduce.");
+    p.migrate = find("migrate");
+    if (p.migrate != nullptr) replaces("migration.");
+    stamp_.assumed.insert(stamp_.assumed.end(), missing_.begin(), missing_.end());
+    return p;
+  }
+
+ private:
+  const MeasuredCurve* find(const std::string& key) const {
+    for (const auto& curve : curves_) {
+      if (curve.key == key) return &curve;
+    }
+    return nullptr;
+  }
+  const MeasuredCurve* wanted(const std::string& key) {
+    const MeasuredCurve* curve = find(key);
+    if (curve == nullptr) missing_.push_back(key + " (0 s)");
+    return curve;
+  }
+  void replaces(std::string_view prefix) {
+    std::erase_if(stamp_.assumed,
+                  [prefix](const std::string& key) { return key.starts_with(prefix); });
+  }
+
+  const std::vector<MeasuredCurve>& curves_;
+  ProfileStamp& stamp_;
+  std::vector<std::string> missing_;
+};
+
+/// The step from measured curves, phase by phase, each phase as long as its slowest rank; what no
+/// curve covers, and all stages but the transfer, from the analytic model.
+class CalibratedTimer final : public StepTimer {
+ public:
+  CalibratedTimer(ObjectReader& cost, const CostContext& context, ConstantChoice& choice)
+      : curves_(std::move(choice.curves)),
+        analytic_(make_analytic_timer(cost, context, choice.values)) {
+    const MoeModel& model = context.model;
+    const Training& training = context.training;
+    hidden_ = model.hidden;
+    experts_ = model.experts;
+    top_k_ = model.top_k;
+    layers_ = model.layers;
+    sequence_length_ = static_cast<double>(training.sequence_length);
+    expert_parameters_ = static_cast<double>(model.expert_parameters);
+    dense_parameters_ = static_cast<double>(model.dense_parameters);
+    gradient_bytes_ = training.precision.gradient_bytes;
+    row_bytes_ = static_cast<double>(model.hidden) * training.precision.weight_bytes;
+    tensor_parallel_ = training.tensor_parallel;
+    zero_ = training.zero > 0;
+    recompute_ = training.recompute;
+    if (const ShapeZooEntry* shape = shape_of(model)) {
+      ffn_ = shape->ffn;
+      gated_ = shape->gated;
+      heads_ = shape->heads;
+    }
+    // Matrices outside attention and gates: shared experts, dense layers, vocabulary.
+    const double rest = static_cast<double>(model.dense_matmul_parameters) -
+                        4.0 * model.layers * hidden_ * hidden_ -
+                        1.0 * model.moe_layers * hidden_ * experts_;
+    // Gains of norms may be counted in; they are measured with the attention.
+    bool rest_of_dense = rest > 0.01 * static_cast<double>(model.dense_matmul_parameters);
+    pieces_ = Search(curves_, choice.profile).pieces(context, rest_of_dense);
+    if (rest_of_dense) {
+      rest_seconds_ = (recompute_ ? 4 : 3) * 2 * rest / choice.values[Constant::dense_flop_rate];
+    }
+  }
+
+  bool looks_at_traffic() const override { return true; }
+  CostBreakdown step(const StepQuery& query) const override;
+
+  Duration transfer(const TransferSummary& summary) const override {
+    const auto bytes = static_cast<double>(summary.busiest_port_bytes);
+    if (pieces_.migrate == nullptr || summary.busiest_port_bytes == 0) {
+      return analytic_->transfer(summary);
+    }
+    return round_to_duration(std::min(ask(pieces_.migrate, {.size = bytes}), to_seconds(kLongest)));
+  }
+  Duration checkpoint_write(std::int64_t bytes, int nodes) const override {
+    return analytic_->checkpoint_write(bytes, nodes);
+  }
+  Duration detection() const override { return analytic_->detection(); }
+  Duration planning(int nodes) const override { return analytic_->planning(nodes); }
+  Duration communicator(int nodes) const override { return analytic_->communicator(nodes); }
+  Duration rebalance_communicator(int nodes) const override {
+    return analytic_->rebalance_communicator(nodes);
+  }
+  Duration reschedule() const override { return analytic_->reschedule(); }
+  Duration process_start() const override { return analytic_->process_start(); }
+  Duration group_init(int nodes) const override { return analytic_->group_init(nodes); }
+  Duration load(const LoadQuery& query) const override { return analytic_->load(query); }
+  std::int64_t out_of_range_queries() const override { return outside_.count(); }
+
+ private:
+  /// Seconds of an operation of that size; 0 when it was not measured.
+  double ask(const MeasuredCurve* curve, const OperationSize& size) const {
+    if (curve == nullptr) return 0;
+    const Work work = operation_work(curve->operation, size);
+    return ask(*curve, work, operation_extent(curve->operation, size));
+  }
+  double ask(const MeasuredCurve& curve, const Work& work, double extent) const {
+    if (extent > 0 && !curve.covers(extent, work.count)) outside_.add();
+    return curve.seconds(work, extent);
+  }
+
+  double dense_seconds(double tokens) const;
+  double token_seconds(double tokens) const;
+  double row_seconds(double rows) const {
+    constexpr int kReorderings = 4;  // into expert order and back, forward and backward
+    return kReorderings * ask(pieces_.gather, {.inputs = hidden_, .rows = rows});
+  }
+  double layer_seconds(const StepQuery& query, std::size_t layer,
+                       std::vector<std::int32_t>& held) const;
+  double exchange_seconds(const LayerTraffic& layer, int ranks) const;
+  double expert_reduce_seconds(const PlacementPlan& plan) const;
+  double optimizer_seconds(const StepQuery& query) const;
+
+  std::vector<MeasuredCurve> curves_;
+  std::unique_ptr<StepTimer> analytic_;
+  Pieces pieces_;
+  RangeCounter outside_;
+  double hidden_ = 0;
+  double ffn_ = 0;
+  double heads_ = 0;
+  double experts_ = 0;
+  double top_k_ = 1;
+  double sequence_length_ = 0;
+  double expert_parameters_ = 0;
+  double dense_parameters_ = 0;
+  double gradient_bytes_ = 0;
+  double row_bytes_ = 0;     // of one token's activation on the wire
+  double rest_seconds_ = 0;  // per token: matrices that no curve covers
+  int layers_ = 0;
+  int tensor_parallel_ = 1;
+  bool gated_ = false;
+  bool zero_ = false;
+  bool recompute_ = false;
+};
+
+double CalibratedTimer::dense_seconds(double tokens) const {
+  const OperationSize size{
+      .inputs = hidden_, .outputs = heads_, .rows = tokens, .size = sequence_length_};
+  const double forward = ask(pieces_.attention_forward, size);
+  return layers_ * ((recompute_ ? 2 : 1) * forward + ask(pieces_.attention_backward, size)) +
+         ask(pieces_.loss, {.inputs = hidden_, .rows = tokens}) + tokens * rest_seconds_;
+}
+
+/// Of one MoE layer, what depends on the rank's own tokens alone, forward and backward.
+double CalibratedTimer::token_seconds(double tokens) const {
+  const double pairs = tokens * top_k_;
+  const OperationSize gate{.inputs = hidden_, .experts = experts_, .rows = tokens, .size = top_k_};
+  OperationSize routed = gate;
+  routed.rows = pairs;
+  return ask(pieces_.gate, gate) + ask(pieces_.gate_backward, gate) +
+         ask(pieces_.sort, {.experts = experts_, .rows = pairs}) + ask(pieces_.dot, routed) +
+         2 * (ask(pieces_.gather, routed) + ask(pieces_.scatter_sum, routed));
+}
+
+/// Of one MoE layer, what depends on the rows that come to a rank: each phase by its slowest rank.
+double CalibratedTimer::layer_seconds(const StepQuery& query, std::size_t layer,
+                                      std::vector<std::int32_t>& held) const {
+  const LayerTraffic& traffic = query.layers[layer];
+  std::fill(held.begin(), held.end(), 0);
+  visit_experts(*query.plan, query.plan->layers[layer],
+                [&held](std::size_t rank, std::size_t) { ++held[rank]; });
+  double forward = 0;
+  double backward = 0;
+  double reordering = 0;
+  double copying = 0;
+  for (std::size_t rank = 0; rank < held.size(); ++rank) {
+    const double speed = query.speeds.empty() ? 1 : query.speeds[rank];
+    const auto rows = static_cast<double>(traffic.computed[rank]);
+    const OperationSize experts{.inputs = hidden_,
+                                .outputs = ffn_,
+                                .gated = gated_,
+                                .experts = static_cast<double>(held[rank]),
+                                .active = std::min(static_cast<double>(held[rank]), rows),
+                                .rows = rows};
+    forward = std::max(forward, ask(pieces_.expert_forward, experts) / speed);
+    backward = std::max(backward, ask(pieces_.expert_backward, experts) / speed);
+    reordering = std::max(reordering, row_seconds(rows) / speed);
+    // Rows that stay on their rank are copied on all four ways.
+    const std::int64_t foreign = traffic.received_inside[rank] + traffic.received_outside[rank];
+    const auto own =
+        static_cast<double>(std::max<std::int64_t>(0, traffic.computed[rank] - foreign));
+    if (own > 0)
+      copying = std::max(copying, 4 * ask(pieces_.copy, {.size = own * row_bytes_}) / speed);
+  }
+  return (recompute_ ? 2 : 1) * forward + backward + reordering + copying;
+}
+
+/// One all-to-all of a layer: rows inside and beyond a server leave through one port.
+double CalibratedTimer::exchange_seconds(const LayerTraffic& layer, int ranks) const {
+  std::int64_t most = 0;
+  for (std::size_t rank = 0; rank < layer.computed.size(); ++rank) {
+    most = std::max({most, layer.sent_inside[rank] + layer.sent_outside[rank],
+                     layer.received_inside[rank] + layer.received_outside[rank]});
+  }
+  return ask(pieces_.all_to_all, {.experts = static_cast<double>(ranks),
+                                  .size = static_cast<double>(most) * row_bytes_});
+}
+
+/// The gradients of all experts of a rank are reduced in one group of messages; of the rank that
+/// takes longest.
+double CalibratedTimer::expert_reduce_seconds(const PlacementPlan& plan) const {
+  const double bytes = expert_parameters_ * gradient_bytes_;
+  std::vector<int> holders(static_cast<std::size_t>(plan.experts));
+  std::vector<Work> works(static_cast<std::size_t>(plan.ranks()));
+  std::vector<double> extents(works.size());
+  for (const auto& layer : plan.layers) {
+    std::fill(holders.begin(), holders.end(), 0);
+    visit_experts(plan, layer, [&](std::size_t, std::size_t expert) { ++holders[expert]; });
+    visit_experts(plan, layer, [&](std::size_t rank, std::size_t expert) {
+      if (holders[expert] < 2) return;
+      const Work one = operation_work(
+          Operation::reduce, {.experts = static_cast<double>(holders[expert]), .size = bytes});
+      works[rank].count += one.count;
+      works[rank].bytes += one.bytes;
+      extents[rank] += bytes;
+    });
+  }
+  double most = 0;
+  for (std::size_t rank = 0; rank < works.size(); ++rank) {
+    if (extents[rank] > 0) {
+      most = std::max(most, ask(*pieces_.reduce, works[rank], extents[rank]));
+    }
+  }
+  return most;
+}
+
+/// Every different expert and the dense part are updated by themselves.
+double CalibratedTimer::optimizer_seconds(const StepQuery& query) const {
+  const double dense =
+      ask(pieces_.adam, {.size = dense_parameters_ / (zero_ ? query.ranks : tensor_parallel_)});
+  const double expert = ask(pieces_.adam, {.size = expert_parameters_});
+  std::vector<int> held(static_cast<std::size_t>(query.plan->ranks()));
+  for (const auto& layer : query.plan->layers) {
+    visit_experts(*query.plan, layer, [&held](std::size_t rank, std::size_t) { ++held[rank]; });
+  }
+  double most = 0;
+  for (std::size_t rank = 0; rank < held.size(); ++rank) {
+    const double speed = query.speeds.empty() ? 1 : query.speeds[rank];
+    most = std::max(most, (dense + held[rank] * expert) / speed);
+  }
+  return most;
+}
+
+CostBreakdown CalibratedTimer::step(const StepQuery& query) const {
+  CostBreakdown result = analytic_->step(query);  // also checks the query
+  const auto tokens = static_cast<double>(query.tokens_per_rank);
+  const auto batches = static_cast<double>(query.accumulation);
+  const double exchanges = query.ranks > 1 ? batches : 0;
+  const auto replace = [&result](std::string_view name, double seconds) {
+    for (auto& term : result.terms) {
+      if (term.name != name) continue;
+      result.total -= term.time;
+      term = cost_term(term.name, seconds);
+      result.total += term.time;
+    }
+  };
+  if (pieces_.dense()) replace("dense", batches * dense_seconds(tokens) / query.slowest);
+  constexpr double kAllToAlls = 4;  // dispatch and collect, forward and backward
+  double expert = 0;
+  double all_to_all = 0;
+  std::vector<std::int32_t> held(static_cast<std::size_t>(query.ranks));
+  for (std::size_t i = 0; i < query.layers.size(); ++i) {
+    double behind = 0;
+    if (pieces_.expert()) {
+      behind = layer_seconds(query, i, held);
+      expert += behind + token_seconds(tokens) / query.slowest;
+    }
+    if (pieces_.all_to_all == nullptr || exchanges == 0) continue;
+    const double of_layer = kAllToAlls * exchange_seconds(query.layers[i], query.ranks);
+    all_to_all += query.layers[i].overlapped ? std::max(0.0, of_layer - behind) : of_layer;
+  }
+  if (pieces_.expert()) replace("expert", batches * expert);
+  if (pieces_.all_to_all != nullptr && exchanges > 0) {
+    replace("all_to_all", exchanges * all_to_all);
+    // Every rank tells each other one what it routes to every expert.
+    const double counts = (query.ranks - 1) * experts_ * sizeof(std::int64_t);
+    replace(
+        "count_exchange",
+        exchanges * static_cast<double>(query.layers.size()) *
+            ask(pieces_.all_to_all, {.experts = static_cast<double>(query.ranks), .size = counts}));
+  }
+  if (pieces_.reduce != nullptr) {
+    if (tensor_parallel_ == 1 && query.ranks > 1) {
+      replace("all_reduce_dense",
+              ask(pieces_.reduce, {.experts = static_cast<double>(query.ranks),
+                                   .size = dense_parameters_ * gradient_bytes_}));
+    }
+    replace("all_reduce_expert", expert_reduce_seconds(*query.plan));
+  }
+  if (pieces_.adam != nullptr) replace("optimizer", optimizer_seconds(query));
+  return result;
+}
+
+class Calibrated final : public CostModel {
+ public:
+  Cost make(ObjectReader& cost, const CostContext& context) const override {
+    auto choice = read_constants(cost, context.cluster.node_type);
+    if (choice.curves.empty()) {
+      cost.fail("profile",
+                fmt::format("the calibrated model needs a profile with fits, as 'bethany "
+                            "calibrate' writes it; '{}' has none",
+                            choice.profile.name));
+    }
+    auto timer = std::make_unique<CalibratedTimer>(cost, context, choice);
+    return {.timer = std::move(timer), .profile = std::move(choice.profile)};
+  }
+};
+
+const bool registered = cost_models().add({
+    .name = "calibrated",
+    .summary = "measured curves of a profile, phase by phase; needs a profile with fits",
+    .make = [](ObjectReader&) -> std::unique_ptr<CostModel> {
+      return std::make_unique<Calibrated>();
+    },
+});
+
+}  // namespace
+}  // namespace bethany
