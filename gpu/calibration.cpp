@@ -62,6 +62,7 @@ class Constants {
     experts();
     dense();
     optimizer();
+    stages();
   }
 
  private:
@@ -187,6 +188,37 @@ class Constants {
     set("optimizer.bytes_per_parameter", point_work(one).bytes,
         "the bytes the measured kernel moves: 16-bit gradient read and cleared 4, float master "
         "and moments read and written 24, 16-bit weight written 2");
+  }
+
+  /// Stages of a reconfiguration and a restart, where ranks were started, connected and killed.
+  void stages() {
+    constexpr double kTypicalRanks = 8;  // where a constant stands for all counts
+    const auto at_typical = [&](const char* key, const char* constant) {
+      const FittedCurve* fit = find(key);
+      if (fit == nullptr) return;
+      set(constant, fit->curve.seconds({.count = kTypicalRanks}),
+          fmt::format("{}, {} rank counts, the line's value at {:.0f}: mean error {:.1f} %", key,
+                      fit->points, kTypicalRanks, 100 * fit->mape_in));
+    };
+    at_typical("planning", "planning");
+    at_typical("detection", "detection");
+    at_typical("process_start", "restart.process_start");
+    if (const FittedCurve* fit = find("communicator")) {
+      const auto error = fmt::format("connections among ranks, {} rank counts: mean error {:.1f} %",
+                                     fit->points, 100 * fit->mape_in);
+      for (const std::string key :
+           {"communicator", "rebalance_communicator", "restart.group_init"}) {
+        set(key + ".base", fit->curve.start, error);
+        set(key + ".per_node", fit->curve.per_count, error);
+      }
+    }
+    if (const FittedCurve* fit = find("migrate")) {
+      if (fit->curve.bandwidth > 0) {
+        set("migration.bandwidth", fit->curve.bandwidth,
+            fmt::format("from one rank to another, {} sizes: mean error {:.1f} %", fit->points,
+                        100 * fit->mape_in));
+      }
+    }
   }
 
   const Measurements& all_;

@@ -34,6 +34,7 @@ class Points {
     elementwise();
     if (sweeps_.separate_host) launches();
     fabric();
+    lifecycle();
     return std::move(points_);
   }
 
@@ -217,14 +218,37 @@ class Points {
   void fabric() {
     for (const int ranks : sweeps_.fabric_ranks) {
       const int step = quick_ ? 4 : 2;
-      for (int log2 = quick_ ? 8 : 6; log2 <= 24; log2 += step) {
+      for (int log2 = 6; log2 <= 24; log2 += step) {
         const std::int64_t bytes = (std::int64_t{1} << log2) * ranks * (ranks - 1);
         if (bytes > sweeps_.bytes_max) continue;
         for (const auto operation : {Operation::all_to_all, Operation::reduce}) {
+          // Gradients of several experts are reduced at once, rows go to as many ranks as there
+          // are.
+          if (operation == Operation::all_to_all && ranks > 16) continue;
           sized(operation, bytes / ranks);
           points_.back().experts = ranks;
         }
         if (ranks == sweeps_.fabric_ranks.front()) sized(Operation::migrate, bytes);
+      }
+    }
+  }
+
+  /// M11 to M13: planning, starting, connecting and losing ranks, and their checkpoints (M12).
+  void lifecycle() {
+    for (const int ranks : sweeps_.crew_ranks) {
+      for (const auto operation : {Operation::planning, Operation::process_start,
+                                   Operation::communicator, Operation::detection}) {
+        sized(operation, 0);
+        points_.back().experts = ranks;
+      }
+    }
+    if (sweeps_.crew_ranks.empty()) return;
+    for (const int files : {1, 8}) {
+      for (const std::int64_t bytes : {1 << 12, 1 << 16, 1 << 19, 1 << 22}) {
+        for (const auto operation : {Operation::checkpoint_write, Operation::checkpoint_read}) {
+          sized(operation, bytes * files);
+          points_.back().experts = files;
+        }
       }
     }
   }
