@@ -22,8 +22,6 @@ class Compute {
 
   virtual std::byte* allocate(std::size_t bytes) = 0;  // content undefined; throws MachineError
   virtual void release(std::byte* memory) = 0;
-  /// Whether the calling thread itself computes, so that thread_seconds() is what it takes.
-  virtual bool computes_on_caller() const { return false; }
   /// The most bytes allocated at once so far; 0 where nobody counts.
   virtual std::size_t peak_bytes() const { return 0; }
   virtual void upload(void* to, const void* from, std::size_t bytes) = 0;

@@ -81,7 +81,7 @@ class Cpu final : public Backend {
         point.operation == Operation::migrate) {
       return cpu::fabric_operation(point);
     }
-    constexpr double kRotated = 16e6;                   // bytes of all copies together
+    constexpr double kRotated = 16e6;                  // bytes of all copies together
     const double bytes = 2 * point_work(point).bytes;  // floats, where Work counts 16-bit elements
     const auto copies = static_cast<std::uint64_t>(std::clamp(kRotated / (bytes + 1), 1.0, 24.0));
     std::vector<std::function<void()>> works;
@@ -111,7 +111,7 @@ class Cpu final : public Backend {
     all.bytes_max = 1 << 25;
     all.elements_max = 1 << 21;
     all.separate_host = false;
-    all.fabric_ranks = {2, 4, 10};
+    all.fabric_ranks = {2, 4, 8, 16, 33};
     return all;
   }
 

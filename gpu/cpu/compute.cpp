@@ -60,7 +60,6 @@ class Cpu final : public Compute {
     sizes_.erase(found);
     ::operator delete(memory, kAlignment);
   }
-  bool computes_on_caller() const override { return true; }
   std::size_t peak_bytes() const override { return peak_; }
   void upload(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
   void download(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }

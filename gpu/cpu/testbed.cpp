@@ -8,6 +8,7 @@
 
 #include "gpu/backend.h"
 #include "gpu/elastic/real_machines.h"
+#include "gpu/protocol.h"
 #include "gpu/validate/testbed.h"
 #include "sim/base/object_reader.h"
 
@@ -131,8 +132,9 @@ class Cpu final : public Testbed {
     const auto compute = [] { return make_compute("cpu"); };
     auto crew = mode_ == Mode::processes
                     ? make_process_crew(setup, compute)
-                    : make_thread_crew(
-                          setup, {.serialised = mode_ == Mode::serialised, .compute = compute});
+                    : make_thread_crew(setup, {.serialised = mode_ == Mode::serialised,
+                                               .clock = thread_seconds,
+                                               .compute = compute});
     return std::make_unique<CpuMachines>(input, std::move(crew));
   }
 

@@ -52,6 +52,8 @@ class Crew {
 /// How the ranks of one process share it.
 struct ThreadCrewOptions {
   bool serialised = true;  // one computes at a time, so that each is timed alone
+  /// Of the phases of serialised ranks; null: the wall's. thread_seconds() where threads compute.
+  PhaseClock clock = nullptr;
   std::function<std::unique_ptr<Compute>()> compute;
 };
 

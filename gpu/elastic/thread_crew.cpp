@@ -23,7 +23,8 @@ class ThreadCrew final : public Crew {
       auto& ranks = machines_[node];
       for (int gpu = 0; gpu < setup_.placement.gpus_per_node; ++gpu) {
         ranks.push_back(std::make_unique<Rank>());
-        ranks.back()->worker = std::make_unique<Worker>(setup_, options_.compute(), turn());
+        ranks.back()->worker = std::make_unique<Worker>(
+            setup_, options_.compute(), turn(), options_.serialised ? options_.clock : nullptr);
       }
     }
   }

@@ -7,7 +7,6 @@
 #include "gpu/elastic/plan_router.h"
 #include "gpu/elastic/storage.h"
 #include "gpu/fabric/reduce.h"
-#include "gpu/protocol.h"
 #include "sim/base/check.h"
 #include "sim/base/digest.h"
 
@@ -40,10 +39,11 @@ std::uint64_t output_digest(const std::vector<float>& output, std::int64_t first
 
 }  // namespace
 
-Worker::Worker(const TrainingSetup& setup, std::unique_ptr<Compute> compute, Turn* turn)
+Worker::Worker(const TrainingSetup& setup, std::unique_ptr<Compute> compute, Turn* turn,
+               PhaseClock clock)
     : setup_(setup),
       compute_(std::move(compute)),
-      log_(turn, turn != nullptr && compute_->computes_on_caller() ? thread_seconds : nullptr),
+      log_(turn, clock),
       state_(make_rank_state(setup.shape, *compute_)),
       stack_(make_stack(setup.shape, *compute_)) {}
 

@@ -24,8 +24,10 @@ struct TrainingSetup {
 /// configuration get the same one at the same time. Used by one thread at a time.
 class Worker {
  public:
-  /// `turn`: shared by ranks that compute one after the other; may be null.
-  Worker(const TrainingSetup& setup, std::unique_ptr<Compute> compute, Turn* turn);
+  /// `turn`: shared by ranks that compute one after the other; may be null. `clock`: of phases,
+  /// null: the wall's.
+  Worker(const TrainingSetup& setup, std::unique_ptr<Compute> compute, Turn* turn,
+         PhaseClock clock = nullptr);
   ~Worker();
 
   /// The fabric of the next configuration; the last one is let go.

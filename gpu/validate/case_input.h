@@ -14,7 +14,7 @@
 
 namespace bethany {
 
-/// What all cases have in common. A node is one rank.
+/// What all cases have in common: the shape `tiny` that the CPU measures. A node is one rank.
 struct CaseWorld {
   StackShape stack{.layers = 2,
                    .hidden = 64,
@@ -23,9 +23,9 @@ struct CaseWorld {
                    .experts = 8,
                    .top_k = 2,
                    .heads = 2,
-                   .sequence_length = 32,
+                   .sequence_length = 64,
                    .exact = false};
-  std::int64_t sequences = 4;  // of one rank and step
+  std::int64_t sequences = 2;  // of one rank and step
   int slots = 4;               // of a rank, for each layer
   std::int64_t steps = 60;     // with all nodes there
   std::int64_t checkpoint_every = 20;
