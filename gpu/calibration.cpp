@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "gpu/series.h"
 #include "sim/base/error.h"
@@ -80,22 +81,20 @@ class Constants {
     return nullptr;
   }
 
-  /// Gate, sort, gathers, scatters and dot around the experts' rows, by their curves. Throws
-  /// InputError when one was not measured.
-  double reordering(const Point& expert) const {
+  /// The parts of a layer by their curves, with the experts or only what is around their rows:
+  /// gate, sort, gathers, scatters and dot. Nothing when one was not measured (an interrupted
+  /// calibration).
+  std::optional<double> predicted(const Point& layer, bool with_experts) const {
     double seconds = 0;
-    for (const auto& part : layer_parts(expert)) {
+    for (const auto& part : layer_parts(layer)) {
       const bool experts = part.operation == Operation::expert_forward ||
                            part.operation == Operation::expert_backward;
-      if (!experts) seconds += predicted(part);
+      if (experts && !with_experts) continue;
+      const FittedCurve* fit = find(series_of(part));
+      if (fit == nullptr) return std::nullopt;
+      seconds += fit->curve.seconds(point_work(part));
     }
     return seconds;
-  }
-
-  double predicted(const Point& point) const {
-    const FittedCurve* fit = find(series_of(point));
-    if (fit == nullptr) throw InputError("no measurement of " + series_of(point));
-    return fit->curve.seconds(fit_point({point, 1}));
   }
 
   std::string of_shape() const {
@@ -107,9 +106,9 @@ class Constants {
   void layers() {
     for (const auto& p : points_) {
       if (p.point.operation != Operation::moe_layer) continue;
-      double seconds = 0;
-      for (const auto& part : layer_parts(p.point)) seconds += predicted(part);
-      result_.layers.push_back({p.point, p.seconds, seconds});
+      if (const auto seconds = predicted(p.point, true)) {
+        result_.layers.push_back({p.point, p.seconds, *seconds});
+      }
     }
   }
 
@@ -127,11 +126,12 @@ class Constants {
       Point other = p.point;
       other.operation = Operation::expert_forward;
       const auto found = forward.find(describe(other));
-      if (found == forward.end()) continue;
+      const auto around = predicted(p.point, false);
+      if (found == forward.end() || !around) continue;
       layers.push_back({.count = 0,
                         .bytes = 0,
                         .flop = 3 * point_work(other).flop,
-                        .seconds = p.seconds + found->second->seconds + reordering(p.point)});
+                        .seconds = p.seconds + found->second->seconds + *around});
     }
     if (layers.size() < 4) {
       if (shape_ != nullptr) throw InputError("too few points of the experts of " + of_shape());

@@ -114,7 +114,7 @@ class Cpu final : public Backend {
     all.bytes_max = 1 << 25;
     all.elements_max = 1 << 21;
     all.separate_host = false;
-    all.fabric_ranks = {2, 4, 8, 16, 33};  // a rank reduces with many at once
+    all.fabric_ranks = {2, 4, 8, 16};
     all.crew_ranks = {2, 4, 8, 12};
     return all;
   }

@@ -75,15 +75,19 @@ class FabricOperation final : public PreparedOperation {
   }
 
   void reduce(int rank, Fabric& fabric, Turn& turn, std::size_t at, std::vector<double>& seconds) {
-    SharedGradient gradient{.holders = {}, .values = point_.size / 4};
+    const std::int64_t gradients = std::max<std::int64_t>(1, point_.rows);
+    SharedGradient gradient{.holders = {}, .values = point_.size / 4 / gradients};
     for (int holder = 0; holder < ranks_; ++holder) gradient.holders.push_back(holder);
-    const Reduction reduction({gradient}, rank);
-    auto* data = reinterpret_cast<float*>(out_[z(rank)].data() + at);
-    auto* staging = reinterpret_cast<float*>(in_[z(rank)].data() + at);
+    const Reduction reduction(std::vector<SharedGradient>(z(gradients), gradient), rank);
+    std::vector<float*> data;
+    for (std::int64_t i = 0; i < gradients; ++i) {
+      data.push_back(reinterpret_cast<float*>(out_[z(rank)].data() + at) + i * gradient.values);
+    }
     BETHANY_CHECK(reduction.staging_values() * sizeof(float) <= stride_, "{} values to receive",
                   reduction.staging_values());
     PhaseLog log(&turn, thread_seconds);
-    reduction.run(fabric, std::span(&data, 1), staging, sum_slices, log, "reduce");
+    reduction.run(fabric, data, reinterpret_cast<float*>(in_[z(rank)].data() + at), sum_slices, log,
+                  "reduce");
     for (const auto& phase : log.times()) seconds.push_back(phase.seconds);
   }
 

@@ -35,7 +35,6 @@ struct Pieces {
   const MeasuredCurve* gather = nullptr;
   const MeasuredCurve* scatter_sum = nullptr;
   const MeasuredCurve* dot = nullptr;
-  const MeasuredCurve* copy = nullptr;
   const MeasuredCurve* expert_forward = nullptr;
   const MeasuredCurve* expert_backward = nullptr;
   const MeasuredCurve* adam = nullptr;
@@ -80,7 +79,6 @@ class Search {
       p.gather = wanted("row_gather/" + name);
       p.scatter_sum = wanted("row_scatter_sum/" + name);
       p.dot = wanted("row_dot/" + name);
-      p.copy = wanted("device_copy");
     }
     p.adam = find("adam");
     if (p.adam != nullptr) replaces("optimizer.");
@@ -288,7 +286,6 @@ double CalibratedTimer::layer_seconds(const StepQuery& query, std::size_t layer,
   double forward = 0;
   double backward = 0;
   double reordering = 0;
-  double copying = 0;
   for (std::size_t rank = 0; rank < held.size(); ++rank) {
     const double speed = query.speeds.empty() ? 1 : query.speeds[rank];
     const auto rows = static_cast<double>(traffic.computed[rank]);
@@ -301,14 +298,8 @@ double CalibratedTimer::layer_seconds(const StepQuery& query, std::size_t layer,
     forward = std::max(forward, ask(pieces_.expert_forward, experts) / speed);
     backward = std::max(backward, ask(pieces_.expert_backward, experts) / speed);
     reordering = std::max(reordering, row_seconds(rows) / speed);
-    // Rows that stay on their rank are copied on all four ways.
-    const std::int64_t foreign = traffic.received_inside[rank] + traffic.received_outside[rank];
-    const auto own =
-        static_cast<double>(std::max<std::int64_t>(0, traffic.computed[rank] - foreign));
-    if (own > 0)
-      copying = std::max(copying, 4 * ask(pieces_.copy, {.size = own * row_bytes_}) / speed);
   }
-  return (recompute_ ? 2 : 1) * forward + backward + reordering + copying;
+  return (recompute_ ? 2 : 1) * forward + backward + reordering;
 }
 
 /// One all-to-all of a layer: rows inside and beyond a server leave through one port.

@@ -155,7 +155,7 @@ double count_of(Operation operation, const OperationSize& s) {
     case Operation::all_to_all:
       return s.experts - 1;
     case Operation::reduce:
-      return 2 * (s.experts - 1);
+      return 2 * (s.experts - 1) * std::max(s.rows, 1.0);
     case Operation::planning:
     case Operation::process_start:
     case Operation::communicator:

@@ -35,7 +35,7 @@ enum class Operation {
   kernel_launch,        // size empty kernels on one stream
   graph_launch,         // a graph of size empty kernels
   all_to_all,           // `experts` ranks, each sends and receives size bytes, equal to all others
-  reduce,               // size bytes of gradient summed over `experts` ranks, by slices
+  reduce,               // size bytes of `rows` gradients summed over `experts` ranks, by slices
   migrate,              // size bytes from one rank to another
   planning,             // a plan for `experts` nodes, and the binding to those that stay
   process_start,        // `experts` ranks from nothing to their first word
