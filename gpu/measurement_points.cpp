@@ -244,7 +244,7 @@ class Points {
       }
     }
     if (sweeps_.crew_ranks.empty()) return;
-    for (const int files : {1, 8}) {
+    for (const int files : {1, 8, 24}) {
       for (const std::int64_t bytes : {1 << 12, 1 << 16, 1 << 19, 1 << 22}) {
         for (const auto operation : {Operation::checkpoint_write, Operation::checkpoint_read}) {
           sized(operation, bytes * files);
