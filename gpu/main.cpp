@@ -12,6 +12,7 @@
 #include "gpu/compute_check.h"
 #include "gpu/progress.h"
 #include "gpu/rank_check.h"
+#include "gpu/rank_testbed.h"
 #include "gpu/raw.h"
 #include "gpu/selftest.h"
 #include "gpu/validate/command.h"
@@ -157,6 +158,9 @@ int fit_raw(const Options& options) {
 }
 
 int validate_policies(const ValidateOptions& options, const ValidateOutput& output) {
+  if (options.mode == name_of(Mode::cluster) && serve_if_launched(options.backend, options.kill)) {
+    return kOk;
+  }
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
   switch (validate_command(options, output, [] { return interrupted != 0; })) {
@@ -192,6 +196,10 @@ void add_validate(CLI::App& program, std::function<int()>& chosen) {
   command->add_option("--backend", options->backend, "what ranks run on: see info")->required();
   command->add_option("--mode", options->mode, "how ranks share the machine")
       ->check(CLI::IsMember(mode_names()));
+  command
+      ->add_option("--kill", options->kill,
+                   "how launched processes die (mode cluster): soft (default) or hard")
+      ->check(CLI::IsMember({"soft", "hard"}));
   command->add_option("--profile", options->profile, "what predicts: a file of calibrate");
   command->add_option("--cost-model", options->cost_model, "how it predicts (default analytic)");
   command->add_option("--policies", options->policies, "as in compare; default: five")

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # gpu/run_on_gpu.sh OUTDIR [SECONDS [OPTION…]]: builds bethany-gpu from source on a bare machine with the
-# CUDA toolkit, checks the arithmetic, calibrates for about SECONDS (default 200) with the options of
-# `bethany-gpu calibrate` that follow (`--quick`, `--warm 0.1 --passes 1`) and leaves everything in
-# OUTDIR. Libraries come from the system or, when gpu/pack_for_gpu.sh brought them, from deps/.
+# CUDA toolkit, checks the arithmetic, calibrates for at most three fifths of SECONDS (default 200) with
+# the options of `bethany-gpu calibrate` that follow (`--quick`, `--warm 0.1 --passes 1`), lets policies
+# train on the GPU in its three modes for what is left of SECONDS (a run that has begun ends), and leaves
+# everything in OUTDIR: the profile, and a folder validate-MODE of each mode. Missed bounds are said and
+# do not fail the script. Libraries come from the system or, when gpu/pack_for_gpu.sh brought them, from deps/.
 set -euo pipefail
 mkdir -p "$1"
 out=$(realpath "$1")
@@ -32,12 +34,27 @@ tail -1 "$out/selftest.txt"
 grep '^FAIL' "$out/selftest.txt" | head -20 || true
 if [ "${failed:-0}" -ne 0 ]; then echo "selftest ended with $failed"; fi
 
-"$program" calibrate --backend cuda --within "$seconds" --name measured -o "$out/measured.json" --force \
+measuring=$SECONDS
+"$program" calibrate --backend cuda --within $((seconds * 3 / 5)) --name measured -o "$out/measured.json" --force \
   "${@:3}" 2>"$out/measured.log" >"$out/measured.txt" || { tail -5 "$out/measured.log"; exit 1; }
 tail -3 "$out/measured.log"
 cut -c1-170 "$out/measured.txt"
 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv,noheader \
   >>"$out/nvidia-smi.csv" 2>&1 || true
+
+modes=3
+for mode in serialised partitioned threads; do
+  left=$((seconds - (SECONDS - measuring)))
+  if [ "$left" -lt "$modes" ]; then echo "validate $mode: no time left"; break; fi
+  ended=0
+  "$program" validate --backend cuda --mode $mode --quick --profile "$out/measured.json" \
+    --cost-model calibrated --within $((left / modes)) -o "$out/validate-$mode" --force \
+    >"$out/validate-$mode.txt" 2>"$out/validate-$mode.log" || ended=$?
+  echo "validate $mode ended with $ended"
+  if [ "$ended" -ne 0 ] && [ "$ended" -ne 5 ]; then tail -3 "$out/validate-$mode.log"; fi
+  sed -n '/^bound /,$p' "$out/validate-$mode.txt" | cut -c1-170
+  modes=$((modes - 1))
+done
 if command -v compute-sanitizer >/dev/null; then
   for tool in memcheck racecheck; do
     timeout 100 compute-sanitizer --tool $tool --error-exitcode 9 "$program" selftest \

@@ -34,7 +34,8 @@ MemoryCheck memory_check(const ShapeZooEntry& entry) {
   const RankMemory predicted =
       rank_memory(shape, {.held_experts = shape.layers * shape.experts,
                           .samples = kSamples,
-                          .rows = kSamples * shape.sequence_length * shape.top_k,
+                          .rows = std::vector<std::int64_t>(
+                              shape.layers, kSamples * shape.sequence_length * shape.top_k),
                           .ranks = 1});
   const auto compute = make_compute("cpu");
   {

@@ -140,6 +140,7 @@ void pass(Io& io, Reply& reply) {
   pass(io, reply.phases);
   pass(io, reply.output_digest);
   pass(io, reply.traffic);
+  pass(io, reply.peak_bytes);
   std::vector<std::pair<std::pair<int, int>, std::uint64_t>> held(reply.held.begin(),
                                                                   reply.held.end());
   held.resize(io.length(held.size()));
@@ -149,6 +150,20 @@ void pass(Io& io, Reply& reply) {
     pass(io, digest);
   }
   reply.held = {held.begin(), held.end()};
+}
+
+template <class Io>
+void pass(Io& io, RankSetup& setup) {
+  pass(io, setup.training.shape);
+  auto& placement = setup.training.placement;
+  for (auto* number :
+       {&placement.nodes, &placement.gpus_per_node, &placement.slots_per_gpu, &placement.experts,
+        &placement.nodes_per_server, &placement.fault_threshold, &placement.expert_groups}) {
+    pass(io, *number);
+  }
+  pass(io, placement.domain_of_node);
+  pass(io, setup.training.seed);
+  pass(io, setup.policy);
 }
 
 template <class T>
@@ -173,5 +188,7 @@ std::string encode(const Order& order) { return written(order); }
 Order decode_order(std::string_view bytes) { return read<Order>(bytes); }
 std::string encode(const Reply& reply) { return written(reply); }
 Reply decode_reply(std::string_view bytes) { return read<Reply>(bytes); }
+std::string encode(const RankSetup& setup) { return written(setup); }
+RankSetup decode_setup(std::string_view bytes) { return read<RankSetup>(bytes); }
 
 }  // namespace bethany

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "gpu/elastic/order.h"
+#include "gpu/elastic/worker.h"
 
 namespace bethany {
 
@@ -13,5 +14,13 @@ std::string encode(const Order& order);
 Order decode_order(std::string_view bytes);
 std::string encode(const Reply& reply);
 Reply decode_reply(std::string_view bytes);
+
+/// What a process must know to be a rank. The dispatch is that of the policy, made there anew.
+struct RankSetup {
+  TrainingSetup training;
+  std::string policy;  // as `compare` takes it
+};
+std::string encode(const RankSetup& setup);
+RankSetup decode_setup(std::string_view bytes);
 
 }  // namespace bethany

@@ -10,6 +10,7 @@
 #include "gpu/elastic/migration.h"
 #include "gpu/elastic/order.h"
 #include "gpu/elastic/worker.h"
+#include "gpu/fabric/host_local.h"
 #include "sim/base/time.h"
 
 namespace bethany {
@@ -37,6 +38,8 @@ class Crew {
   virtual void start(std::span<const NodeId> nodes) = 0;
   /// Kills them with all they hold. Machines without ranks are left alone.
   virtual void kill(std::span<const NodeId> nodes) = 0;
+  /// Their ranks end with all they hold, and the machines stay: for a restart.
+  virtual void end(std::span<const NodeId> nodes) { kill(nodes); }
   virtual bool runs(NodeId node) const = 0;
   /// Makes the communicator of these ranks, in this order; earlier ones end.
   virtual void connect(const std::vector<RankPlace>& ranks) = 0;
@@ -54,7 +57,10 @@ struct ThreadCrewOptions {
   bool serialised = true;  // one computes at a time, so that each is timed alone
   /// Of the phases of serialised ranks; null: the wall's. thread_seconds() where threads compute.
   PhaseClock clock = nullptr;
-  std::function<std::unique_ptr<Compute>()> compute;
+  /// Of a rank, by its place on the device: 0, 1, …, as many as ranks at once; a killed rank's is
+  /// free again.
+  std::function<std::unique_ptr<Compute>(int place)> compute;
+  CopyBytes copy;  // how the fabric copies; empty: within the memory of the host
 };
 
 /// Ranks as threads of this process, data through its memory.

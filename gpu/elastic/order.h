@@ -69,6 +69,7 @@ struct Reply {
   /// Where all rows of the step went: the layers of its micro-batches, one after the other. Only
   /// rank 0 tells.
   std::vector<LayerTraffic> traffic;
+  std::int64_t peak_bytes = 0;  // that the rank has had allocated at most; 0: nobody counts
   /// Of what is held, by (layer, expert); (-1, -1) is the dense state.
   std::map<std::pair<int, int>, std::uint64_t> held;
 };

@@ -1,8 +1,5 @@
 #include "gpu/elastic/rank_process.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cstring>
 #include <limits>
 
@@ -10,26 +7,91 @@
 #include "gpu/fabric/sockets.h"
 #include "gpu/protocol.h"
 #include "sim/base/error.h"
+#include "sim/policy/policy.h"
 
 namespace bethany {
 namespace {
 
 constexpr double kForEver = std::numeric_limits<double>::infinity();
 
-/// Bytes of an earlier configuration's end mean nothing to the next.
-void drain(int descriptor) {
-  const int flags = ::fcntl(descriptor, F_GETFL);
-  ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
-  char bytes[64];
-  while (::read(descriptor, bytes, sizeof bytes) > 0) {
+/// The process of a rank.
+class RankServer {
+ public:
+  RankServer(const RankLink& link, const TrainingSetup* setup)
+      : link_(link), listener_(0, link.host == "127.0.0.1" ? link.host : "") {
+    if (setup != nullptr) begin(*setup);
   }
-  ::fcntl(descriptor, F_SETFL, flags);
-}
+
+  void serve() {
+    const std::string hello = link_.host + " " + std::to_string(listener_.port());
+    if (!send_message(link_.control, RankMessage::hello, hello)) return;
+    while (const auto message = receive_message(link_.control, kForEver)) {
+      if (!send_message(link_.control, RankMessage::reply, encode(answer(*message)))) return;
+    }
+  }
+
+ private:
+  void begin(const TrainingSetup& setup) {
+    worker_ = std::make_unique<Worker>(setup, link_.compute(), nullptr);
+  }
+
+  Reply answer(const std::pair<RankMessage, std::string>& message) {
+    switch (message.first) {
+      case RankMessage::begin: {
+        auto setup = decode_setup(message.second);
+        const std::string& name = setup.policy;
+        policy_.emplace(
+            read_policy(policy_from_text(name, {}), "/policies/" + name, name, nullptr));
+        setup.training.dispatch = policy_->dispatch.get();
+        begin(setup.training);
+        return {};
+      }
+      case RankMessage::connect:
+        return connect(decode_connection(message.second));
+      case RankMessage::order:
+        return worker_->obey(decode_order(message.second));
+      case RankMessage::end:
+        worker_.reset();
+        return {};
+      case RankMessage::hello:
+      case RankMessage::reply:
+        break;
+    }
+    throw MachineError("a rank was told what only ranks say");
+  }
+
+  Reply connect(const Connection& connection) {
+    Reply reply;
+    // What called off an earlier configuration means nothing to the next, however late it comes.
+    std::string old(static_cast<std::size_t>(connection.call_offs - call_offs_), '\0');
+    if (!receive_all(link_.called_off, old.data(), old.size(), {.deadline = kForEver})) {
+      throw MachineError("the coordinator is gone");
+    }
+    call_offs_ = connection.call_offs;
+    worker_->connect(nullptr);
+    try {
+      worker_->connect(connect_mesh(listener_, {.rank = connection.rank,
+                                                .addresses = connection.addresses,
+                                                .epoch = connection.epoch,
+                                                .abort_descriptor = link_.called_off}));
+    } catch (const PeerLost&) {
+      reply.lost = true;
+    }
+    return reply;
+  }
+
+  const RankLink& link_;
+  const Listener listener_;
+  std::optional<Policy> policy_;  // outlives the worker
+  std::unique_ptr<Worker> worker_;
+  int call_offs_ = 0;  // read
+};
 
 }  // namespace
 
 std::string encode(const Connection& connection) {
-  std::string text = std::to_string(connection.epoch) + " " + std::to_string(connection.rank);
+  std::string text = std::to_string(connection.epoch) + " " + std::to_string(connection.rank) +
+                     " " + std::to_string(connection.call_offs);
   for (const auto& address : connection.addresses) {
     text += " " + address.host + " " + std::to_string(address.port);
   }
@@ -44,12 +106,13 @@ Connection decode_connection(std::string_view bytes) {
        word = std::strtok(nullptr, " ")) {
     words.emplace_back(word);
   }
-  if (words.size() < 4 || words.size() % 2 != 0) {
+  if (words.size() < 5 || words.size() % 2 == 0) {
     throw MachineError("a rank was told to connect to nothing");
   }
   connection.epoch = std::stoull(words[0]);
   connection.rank = std::stoi(words[1]);
-  for (std::size_t i = 2; i < words.size(); i += 2) {
+  connection.call_offs = std::stoi(words[2]);
+  for (std::size_t i = 3; i < words.size(); i += 2) {
     connection.addresses.push_back({words[i], std::stoi(words[i + 1])});
   }
   return connection;
@@ -74,30 +137,8 @@ std::optional<std::pair<RankMessage, std::string>> receive_message(int control, 
   return std::pair(static_cast<RankMessage>(kind), std::move(content));
 }
 
-void serve_rank(const TrainingSetup& setup, std::unique_ptr<Compute> compute, int control,
-                int called_off) {
-  const Listener listener(0, "127.0.0.1");
-  Worker worker(setup, std::move(compute), nullptr);
-  if (!send_message(control, RankMessage::hello, std::to_string(listener.port()))) return;
-  while (const auto message = receive_message(control, kForEver)) {
-    Reply reply;
-    if (message->first == RankMessage::connect) {
-      const auto connection = decode_connection(message->second);
-      drain(called_off);
-      worker.connect(nullptr);
-      try {
-        worker.connect(connect_mesh(listener, {.rank = connection.rank,
-                                               .addresses = connection.addresses,
-                                               .epoch = connection.epoch,
-                                               .abort_descriptor = called_off}));
-      } catch (const PeerLost&) {
-        reply.lost = true;
-      }
-    } else {
-      reply = worker.obey(decode_order(message->second));
-    }
-    if (!send_message(control, RankMessage::reply, encode(reply))) return;
-  }
+void serve_rank(const RankLink& link, const TrainingSetup* setup) {
+  RankServer(link, setup).serve();
 }
 
 }  // namespace bethany

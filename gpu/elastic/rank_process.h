@@ -1,5 +1,10 @@
 #pragma once
 
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
 #include "gpu/elastic/worker.h"
 #include "gpu/fabric/connection.h"
 
@@ -8,16 +13,19 @@ namespace bethany {
 /// Messages between the coordinator and the process of a rank: one byte of kind, eight of length
 /// (little end first), then the content.
 enum class RankMessage : char {
-  hello,    // from the rank: the port on which it listens for others
+  hello,    // from the rank: where it listens for others; again after each life
+  begin,    // to the rank: a life begins; how (encode_setup)
   connect,  // to the rank: epoch, own rank, addresses of all
   order,    // to the rank
-  reply,    // from the rank, to the last two
+  end,      // to the rank: the life is over, with all it held
+  reply,    // from the rank, to the last four
 };
 
 /// What a rank is to connect to.
 struct Connection {
   std::uint64_t epoch = 0;
   int rank = 0;
+  int call_offs = 0;  // bytes that ever went to it over the descriptor that calls off
   std::vector<Address> addresses;
 };
 
@@ -29,9 +37,18 @@ bool send_message(int control, RankMessage kind, std::string_view content);
 /// Receives one; nothing when the other side is gone or `deadline` (wall_seconds()) is over.
 std::optional<std::pair<RankMessage, std::string>> receive_message(int control, double deadline);
 
-/// The life of a rank's process: says hello, obeys until its coordinator is gone. `called_off`
-/// becomes readable when what it does at the moment is called off.
-void serve_rank(const TrainingSetup& setup, std::unique_ptr<Compute> compute, int control,
-                int called_off);
+/// Where the process of a rank talks to its coordinator, and how it computes.
+struct RankLink {
+  int control = -1;
+  int called_off = -1;  // readable when what it does at the moment is called off
+  /// Where other ranks reach it. Listens on all interfaces, on a loopback address only there.
+  std::string host = "127.0.0.1";
+  std::function<std::unique_ptr<Compute>()> compute;
+};
+
+/// The process of a rank: says hello, obeys until its coordinator is gone. `setup`: of the only
+/// life, which begins at once; null: lives begin and end as the coordinator says, each policy by
+/// its name.
+void serve_rank(const RankLink& link, const TrainingSetup* setup);
 
 }  // namespace bethany

@@ -106,6 +106,7 @@ std::optional<Duration> RealMachines::step(const StepWork& work) {
     for (const auto& rank : reply.ranks) {
       record.loss += rank.loss;
       record.output_digest += rank.output_digest;
+      record.peak_bytes = std::max(record.peak_bytes, rank.peak_bytes);
     }
     record.traffic = std::move(reply.ranks.front().traffic);
     record.as_decided = options_.forced == nullptr || same(record.traffic, work.traffic);
@@ -166,7 +167,7 @@ RealMachines::Done RealMachines::perform_stage(const StageWork& work,
     case Stage::planning:
       return {.seconds = planning_seconds_};
     case Stage::process_start:
-      crew_.kill(work.after.machine_of_place);
+      crew_.end(work.after.machine_of_place);
       crew_.start(work.after.machine_of_place);
       return {.seconds = elapsed()};
     case Stage::communicator:

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <exception>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "gpu/elastic/crew.h"
@@ -22,9 +23,12 @@ class ThreadCrew final : public Crew {
       BETHANY_CHECK(!runs(node), "machine {} already runs", node.value);
       auto& ranks = machines_[node];
       for (int gpu = 0; gpu < setup_.placement.gpus_per_node; ++gpu) {
+        const int place = free_place();
         ranks.push_back(std::make_unique<Rank>());
-        ranks.back()->worker = std::make_unique<Worker>(
-            setup_, options_.compute(), turn(), options_.serialised ? options_.clock : nullptr);
+        ranks.back()->worker =
+            std::make_unique<Worker>(setup_, options_.compute(place), turn(),
+                                     options_.serialised ? options_.clock : nullptr);
+        ranks.back()->place = place;
       }
     }
   }
@@ -44,7 +48,7 @@ class ThreadCrew final : public Crew {
   bool runs(NodeId node) const override { return machines_.count(node) != 0; }
 
   void connect(const std::vector<RankPlace>& ranks) override {
-    network_ = std::make_unique<HostLocal>(static_cast<int>(ranks.size()), turn());
+    network_ = std::make_unique<HostLocal>(static_cast<int>(ranks.size()), turn(), options_.copy);
     connected_.clear();
     places_ = ranks;
     for (std::size_t i = 0; i < ranks.size(); ++i) {
@@ -79,11 +83,22 @@ class ThreadCrew final : public Crew {
  private:
   struct Rank {
     std::unique_ptr<Worker> worker;
+    int place = -1;
     Fuse fuse;
     int exchanges = 0;  // of the order at hand
   };
 
   Turn* turn() { return options_.serialised ? &turn_ : nullptr; }
+
+  int free_place() const {
+    std::set<int> taken;
+    for (const auto& [node, ranks] : machines_) {
+      for (const auto& rank : ranks) taken.insert(rank->place);
+    }
+    int place = 0;
+    while (taken.count(place) != 0) ++place;
+    return place;
+  }
 
   /// The victims die at their next exchange when that part of the last such order's is over.
   void light(const Attack& attack, Order::Kind kind) {

@@ -96,6 +96,7 @@ Reply Worker::obey(const Order& order) {
     reply.lost = true;
     state_->clear_gradients();
   }
+  reply.peak_bytes = static_cast<std::int64_t>(compute_->peak_bytes());
   for (const auto& phase : log_.times()) {
     reply.phases.push_back({std::string(phase.name), phase.layer, phase.seconds});
   }

@@ -1,12 +1,21 @@
 #include "gpu/layer/memory.h"
 
+#include <algorithm>
+#include <numeric>
+
+#include "sim/base/check.h"
+
 namespace bethany {
 
 RankMemory rank_memory(const StackShape& shape, const RankWork& work) {
   constexpr std::int64_t kFloat = sizeof(float);  // also of the orders' ints
   const std::int64_t tokens = work.samples * shape.sequence_length;
   const std::int64_t pairs = tokens * shape.top_k;
-  const std::int64_t rows = work.rows;
+  BETHANY_CHECK(static_cast<int>(work.rows.size()) == shape.layers, "rows of {} layers",
+                work.rows.size());
+  const std::int64_t all_rows =
+      std::accumulate(work.rows.begin(), work.rows.end(), std::int64_t{0});
+  const std::int64_t most_rows = *std::max_element(work.rows.begin(), work.rows.end());
   const std::int64_t hidden = shape.hidden;
   const std::int64_t width = std::int64_t{shape.ffn} * (shape.gated ? 2 : 1);
   const std::int64_t scores =
@@ -20,17 +29,18 @@ RankMemory rank_memory(const StackShape& shape, const RankWork& work) {
   const std::int64_t attention = tokens * (7 * hidden + 2) + scores;
   // Logits and probabilities; weights, ids, two orders; of the computed rows two orders, inputs,
   // inner values before and after the activation; returned rows.
-  const std::int64_t moe =
-      tokens * 2 * shape.experts + pairs * (4 + hidden) + rows * (2 + hidden + width + shape.ffn);
+  const std::int64_t moe = tokens * 2 * shape.experts + pairs * (4 + hidden);
   const std::int64_t out = tokens * hidden;
-  memory.activations = kFloat * shape.layers * (attention + moe + out);
+  memory.activations = kFloat * (shape.layers * (attention + moe + out) +
+                                 all_rows * (2 + hidden + width + shape.ffn));
   const std::int64_t attention_buffers = tokens * 4 * hidden + scores;
   const std::int64_t moe_buffers =
-      pairs * (hidden + 1) + rows * (3 * hidden + width + shape.ffn) + tokens * shape.experts;
+      pairs * (hidden + 1) + most_rows * (3 * hidden + width + shape.ffn) + tokens * shape.experts;
   const std::int64_t counts =
       std::int64_t{work.ranks} * shape.experts * std::int64_t{sizeof(std::int64_t)};
   const std::int64_t ends = 4 * tokens * hidden;  // input, target and two gradients
   memory.buffers = kFloat * (attention_buffers + moe_buffers + ends) + counts;
+  memory.staging = kFloat * work.staged;
   return memory;
 }
 

@@ -21,7 +21,8 @@ Registry<Testbed>& testbeds() {
   return registry;
 }
 
-std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::string& mode) {
+std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::string& mode,
+                                      const std::string& kill) {
   const auto* entry = testbeds().find(backend);
   if (entry == nullptr && backend == "cuda") {
     throw NoDevice("no GPU: this program was built without the training of CUDA ranks");
@@ -30,6 +31,7 @@ std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::str
   JsonNode options;
   options.kind = JsonNode::Kind::object;
   if (!mode.empty()) options.member("mode") = JsonNode::of(mode);
+  if (!kill.empty()) options.member("kill") = JsonNode::of(kill);
   ObjectReader reader(options, "/backend");
   auto made = entry->make(reader);
   reader.finish();

@@ -38,6 +38,10 @@ class Testbed {
   virtual Mode mode() const = 0;
   /// Device, host, versions, … in a fixed order.
   virtual std::vector<std::pair<std::string, std::string>> facts() const = 0;
+  /// What cases train; the cost is filled in.
+  virtual CaseWorld world() const { return {}; }
+  /// The most nodes that a case may have; 0: any number.
+  virtual int nodes_max() const { return 0; }
   /// Machines for one run; `input` outlives them. Passes differ in nothing but chance.
   virtual std::unique_ptr<ObservableMachines> machines(const CaseInput& input,
                                                        const CaseWorld& world, int pass) = 0;
@@ -45,11 +49,13 @@ class Testbed {
   virtual std::optional<JsonNode> own_cost() const { return {}; }
 };
 
-/// By backend. `make` reads `mode` (a name of a mode; default the backend's).
+/// By backend. `make` reads `mode` (a name of a mode; default the backend's) and, where machines
+/// are launched processes, `kill` (soft or hard).
 Registry<Testbed>& testbeds();
 
 /// Throws InputError on an unknown name or mode, NoDevice when it cannot run here.
-std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::string& mode);
+std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::string& mode,
+                                      const std::string& kill = "");
 
 /// Fingerprint of what a step follows: the plan and the rows that every rank computes, sends and
 /// receives in each layer. 16 hex digits.

@@ -84,9 +84,9 @@ Validated validate(
     const ValidateOptions& options, const std::function<void(const ValidationContext&)>& freeze,
     const std::function<bool()>& stop,
     const std::function<void(std::int64_t, std::int64_t, const std::string&)>& progress) {
-  const auto testbed = make_testbed(options.backend, options.mode);
+  const auto testbed = make_testbed(options.backend, options.mode, options.kill);
   const auto policies = options.policies.empty() ? validation_policies() : options.policies;
-  CaseWorld world;
+  CaseWorld world = testbed->world();
   world.cost = cost_of(options, *testbed);
   world.steps = options.quick ? kLeastStepsQuick : kLeastSteps;
   ValidationContext context;
@@ -99,6 +99,12 @@ Validated validate(
   const auto pilot_list = pilot_cases(policies, options.seed, options.quick);
   // What is wrong with a policy or the profile is known before the first measurement.
   for (const auto& made : pilot_list) context.profile = stamp_of(made, world);
+  for (const auto& made : context.cases) {
+    if (testbed->nodes_max() > 0 && made.nodes > testbed->nodes_max()) {
+      throw InputError(fmt::format("a case has {} nodes and {} processes were launched", made.nodes,
+                                   testbed->nodes_max()));
+    }
+  }
   freeze(context);
 
   Measuring measuring(options, stop, *testbed, world);

@@ -1,0 +1,158 @@
+// Processes that a launcher would start, with its environment, train through deaths.
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "gpu/elastic/launched_crew.h"
+#include "sim/base/error.h"
+#include "tests/gpu/elastic_support.h"
+#include "tests/support/catch.h"
+
+namespace bethany::test {
+namespace {
+
+int free_port() { return Listener(0).port(); }
+
+LaunchedOptions options_of(Kill kill) {
+  return {.launch = launch_of_this_process(), .kill = kill, .compute = [] {
+            return make_compute("cpu");
+          }};
+}
+
+/// What torchrun does: processes with their rank in the environment, this one with rank 0.
+class Launcher {
+ public:
+  Launcher(int ranks, Kill kill) {
+    ::setenv("WORLD_SIZE", std::to_string(ranks).c_str(), 1);
+    ::setenv("MASTER_ADDR", "127.0.0.1", 1);
+    ::setenv("MASTER_PORT", std::to_string(free_port()).c_str(), 1);
+    std::fflush(nullptr);
+    for (int rank = 1; rank < ranks; ++rank) {
+      const pid_t pid = ::fork();
+      if (pid == 0) be(rank, kill);
+      pids_.push_back(pid);
+    }
+    set_rank(0);
+  }
+  ~Launcher() {
+    for (const auto* name : {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}) {
+      ::unsetenv(name);
+    }
+    for (const pid_t pid : pids_) ::kill(pid, SIGKILL);
+    ends();
+  }
+  Launcher(const Launcher&) = delete;
+  Launcher& operator=(const Launcher&) = delete;
+
+  /// Of the processes that were still there: "0" of one that ended well, "-9" of one killed.
+  std::string ends() {
+    std::string text;
+    for (const pid_t pid : pids_) {
+      int status = 0;
+      ::waitpid(pid, &status, 0);
+      text += fmt::format("{} ", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+    }
+    pids_.clear();
+    return text;
+  }
+
+ private:
+  static void set_rank(int rank) {
+    ::setenv("RANK", std::to_string(rank).c_str(), 1);
+    ::setenv("LOCAL_RANK", std::to_string(rank).c_str(), 1);
+  }
+
+  [[noreturn]] static void be(int rank, Kill kill) {
+    set_rank(rank);
+    std::signal(SIGPIPE, SIG_IGN);
+    for (const int signal : {SIGABRT, SIGSEGV, SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+    try {
+      serve_launched_rank(options_of(kill));
+    } catch (const std::exception& error) {
+      fmt::print(stderr, "rank {}: {}\n", rank, error.what());
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+
+  std::vector<pid_t> pids_;
+};
+
+/// Four nodes of which the second dies within the third step; it comes back if `joins`.
+Trace one_death(bool joins) {
+  TraceBuilder builder("one death");
+  builder.header().name = "one death";
+  std::vector<NodeId> all;
+  for (int i = 0; i < 4; ++i) all.push_back(builder.node(fmt::format("n{}", i)));
+  const auto when = [](double seconds) { return at(round_to_duration(seconds)); };
+  builder.add(SimTime(), TraceEventKind::join, all, 0);
+  builder.add(when(0.02), TraceEventKind::lost, std::vector<NodeId>{all[1]}, 0);
+  if (joins) builder.add(when(0.021), TraceEventKind::join, std::vector<NodeId>{all[1]}, 0);
+  return builder.finish(SimTime(), at(kLongest / 2));
+}
+
+}  // namespace
+
+TEST_CASE("launched: processes that die softly leave no trace in weights and outputs") {
+  const auto reference = train(elastic_input("lazarus", 4, "drifting"));
+  Launcher launcher(4, Kill::soft);
+  Trained all;
+  {
+    LaunchedProcesses processes(options_of(Kill::soft));
+    CHECK(processes.free() == 4);
+    for (std::uint64_t number = 0; number < 3; ++number) {
+      for (const auto& policy : {"lazarus", "lazarus:placement=spread", "ds", "ds-ft"}) {
+        INFO(policy << ", trace " << number);
+        auto input = elastic_input(policy, 4, "drifting");
+        input.trace = random_trace(4, 2, 25, RngStreams(number, 0).stream("launched"), kRealScale);
+        {
+          const auto crew = make_launched_crew(processes, elastic_setup(input), policy);
+          const auto trained = train(input, *crew, false);
+          check_same(trained, reference);
+          for (const auto& [stage, count] : trained.stages) all.stages[stage] += count;
+        }
+        CHECK(processes.free() == 4);
+      }
+    }
+  }
+  CHECK(all.stages[Stage::detection] >= 12);
+  CHECK(all.stages[Stage::transfer] > 5);
+  CHECK(launcher.ends() == "0 0 0 ");
+}
+
+TEST_CASE("launched: a process that dies for good is replaced by a spare one") {
+  const auto reference = train(elastic_input("lazarus", 4, "drifting"));
+  Launcher launcher(5, Kill::hard);
+  {
+    LaunchedProcesses processes(options_of(Kill::hard));
+    for (const bool joins : {true, false}) {
+      auto input = elastic_input("lazarus", 4, "drifting");
+      input.trace = one_death(joins);
+      {
+        const auto crew = make_launched_crew(processes, elastic_setup(input), "lazarus");
+        const auto trained = train(input, *crew, false);
+        check_same(trained, reference);
+      }
+      CHECK(processes.free() == (joins ? 4 : 3));
+    }
+  }
+  const auto ends = launcher.ends();
+  CHECK(std::count(ends.begin(), ends.end(), '9') == 2);
+}
+
+TEST_CASE("launched: who has no launcher, or no process left, is told") {
+  CHECK_THROWS_WITH(launch_of_this_process(), Catch::Contains("mpirun, srun or torchrun"));
+  Launcher launcher(2, Kill::soft);
+  LaunchedProcesses processes(options_of(Kill::soft));
+  const auto input = elastic_input("lazarus", 4, "drifting");
+  const auto crew = make_launched_crew(processes, elastic_setup(input), "lazarus");
+  const std::vector<NodeId> nodes{NodeId(0), NodeId(1), NodeId(2)};
+  CHECK_THROWS_AS(crew->start(nodes), MachineError);
+}
+
+}  // namespace bethany::test
