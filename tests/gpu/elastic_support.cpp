@@ -88,7 +88,7 @@ TrainingSetup elastic_setup(const CaseInput& input) {
           .seed = 11};
 }
 
-Trained train(const CaseInput& input, Crew& crew, bool forced) {
+Trained train(const CaseInput& input, Crew& crew, bool forced, bool sound) {
   const Folder folder;
   Trained trained;
   RealMachines machines(
@@ -121,9 +121,10 @@ Trained train(const CaseInput& input, Crew& crew, bool forced) {
   for (const auto& rank : crew.obey(order, {}).ranks) {
     for (const auto& [part, digest] : rank.held) {
       const auto known = trained.state.emplace(part, digest).first;
-      CHECK(known->second == digest);
+      trained.replicas_agree = trained.replicas_agree && known->second == digest;
     }
   }
+  if (sound) CHECK(trained.replicas_agree);
   return trained;
 }
 

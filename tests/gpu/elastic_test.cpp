@@ -62,6 +62,86 @@ TEST_CASE("elastic: losses and joins at any instant leave no trace in weights an
   CHECK(all.steps_run > 6 * 7 * kSteps);  // rolled back and done again
 }
 
+/// A crew that passes on spoilt orders.
+class Spoiling final : public Crew {
+ public:
+  using Spoil = std::function<void(Order&)>;
+  Spoiling(std::unique_ptr<Crew> crew, Spoil spoil, bool commits_twice = false)
+      : crew_(std::move(crew)), spoil_(std::move(spoil)), commits_twice_(commits_twice) {}
+
+  void start(std::span<const NodeId> nodes) override { crew_->start(nodes); }
+  void kill(std::span<const NodeId> nodes) override { crew_->kill(nodes); }
+  bool runs(NodeId node) const override { return crew_->runs(node); }
+  void connect(const std::vector<RankPlace>& ranks) override { crew_->connect(ranks); }
+  CrewReply obey(const Order& order, const std::optional<Attack>& attack) override {
+    Order spoilt = order;
+    if (spoil_) spoil_(spoilt);
+    if (commits_twice_ && order.kind == Order::Kind::commit) crew_->obey(spoilt, {});
+    return crew_->obey(spoilt, attack);
+  }
+  double wait_for_detection() override { return crew_->wait_for_detection(); }
+  bool dies_for_real() const override { return crew_->dies_for_real(); }
+
+ private:
+  std::unique_ptr<Crew> crew_;
+  Spoil spoil_;
+  bool commits_twice_;
+};
+
+/// Nodes go and others come, so that a newcomer fetches everything.
+CaseInput input_with_newcomers() {
+  auto input = elastic_input("lazarus", 5, "zipf");
+  input.trace = random_trace(5, 3, 25, RngStreams(1, 0).stream("elastic"));
+  return input;
+}
+
+TEST_CASE("elastic: what is spoilt on purpose is noticed") {
+  const auto input = input_with_newcomers();
+  const auto reference = train(elastic_input("lazarus", 5, "zipf"));
+  int spoilt = 0;
+  const auto came_out = [&](const Spoiling::Spoil& spoil, bool commits_twice = false) {
+    Spoiling crew(
+        make_thread_crew(elastic_setup(input),
+                         {.serialised = false, .compute = [](int) { return make_compute("cpu"); }}),
+        spoil, commits_twice);
+    return train(input, crew, false, false);
+  };
+  SECTION("nothing is spoilt") {
+    const auto trained = came_out({});
+    CHECK(trained.state == reference.state);
+    CHECK(trained.replicas_agree);
+  }
+  SECTION("a newcomer gets the dense weights without their moments") {
+    const auto trained = came_out([&](Order& order) {
+      for (auto& move : order.moves) {
+        if (move.expert >= 0) continue;
+        move.bytes /= 3;
+        ++spoilt;
+      }
+    });
+    CHECK(spoilt > 0);
+    CHECK_FALSE((trained.state == reference.state && trained.replicas_agree));
+  }
+  SECTION("a newcomer does not get the dense state at all") {
+    const auto trained = came_out([&](Order& order) {
+      spoilt += static_cast<int>(
+          std::erase_if(order.moves, [](const Move& move) { return move.expert < 0; }));
+    });
+    CHECK(spoilt > 0);
+    CHECK_FALSE((trained.state == reference.state && trained.replicas_agree));
+  }
+  SECTION("a step is committed twice") {
+    const auto trained = came_out({}, true);
+    CHECK(trained.state != reference.state);
+  }
+  SECTION("a sample is trained twice in place of another") {
+    const auto trained = came_out([&](Order& order) {
+      if (order.kind == Order::Kind::step && order.step == 5) ++order.first_sample;
+    });
+    CHECK(trained.state != reference.state);
+  }
+}
+
 TEST_CASE("elastic: processes killed by SIGKILL leave no trace in weights and outputs") {
   const auto reference = train(elastic_input("lazarus", 5, "drifting"));
   Trained all;
