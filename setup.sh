@@ -6,7 +6,7 @@ set -euo pipefail
 
 packages=(g++ cmake ninja-build libcli11-dev libfmt-dev nlohmann-json3-dev libsimdjson-dev
   libboost-dev libboost-math-dev liblemon-dev librandom123-dev libxxhash-dev libzstd-dev zlib1g-dev
-  nettle-dev)
+  nettle-dev libopenblas-dev)
 if [ "${1:-}" = test ] || [ "${1:-}" = --all ]; then
   packages+=(catch2 librapidcheck-dev clang scram git)
 fi

@@ -31,7 +31,7 @@ bool same(const TransferSummary& a, const TransferSummary& b) {
 /// The job's schedule once more: machines in the order of their ids, as it has them.
 void add_senders(const PlacementPlan& before, const std::map<NodeId, int>& place_of,
                  const ConfigurationCompleted& made, const FetchRules& rules,
-                 std::vector<Fetch>& fetches) {
+                 std::vector<ToldFetch>& fetches) {
   auto machines = made.machine_of_place;
   std::sort(machines.begin(), machines.end());
   Holdings holdings{.plan = &before, .place_of = {}};
@@ -63,19 +63,20 @@ void add_senders(const PlacementPlan& before, const std::map<NodeId, int>& place
 
 }  // namespace
 
-std::int64_t Fetch::bytes() const {
+std::int64_t ToldFetch::bytes() const {
   std::int64_t sum = 0;
   for (const auto& sender : from) sum += sender.second;
   return sum;
 }
 
-std::vector<Fetch> fetches_of(const PlacementPlan& before, const std::map<NodeId, int>& place_of,
-                              const ConfigurationCompleted& made,
-                              const std::optional<FetchRules>& rules) {
+std::vector<ToldFetch> fetches_of(const PlacementPlan& before,
+                                  const std::map<NodeId, int>& place_of,
+                                  const ConfigurationCompleted& made,
+                                  const std::optional<FetchRules>& rules) {
   const bool whole = made.plan != nullptr && made.transfer.experts_moved > 0 &&
                      made.machine_of_place.size() == static_cast<std::size_t>(made.plan->nodes);
   if (!whole) return {};
-  std::vector<Fetch> fetches;
+  std::vector<ToldFetch> fetches;
   std::int64_t all = 0;
   for (int place = 0; place < made.plan->nodes; ++place) {
     const NodeId node = made.machine_of_place[static_cast<std::size_t>(place)];
@@ -87,7 +88,7 @@ std::vector<Fetch> fetches_of(const PlacementPlan& before, const std::map<NodeId
     all += experts;
   }
   if (all != made.transfer.experts_moved) return {};
-  std::sort(fetches.begin(), fetches.end(), [](const Fetch& a, const Fetch& b) {
+  std::sort(fetches.begin(), fetches.end(), [](const ToldFetch& a, const ToldFetch& b) {
     if (a.experts != b.experts) return a.experts > b.experts;
     return a.node < b.node;
   });

@@ -20,7 +20,7 @@ struct FetchRules {
 };
 
 /// What a machine fetched when a configuration was made.
-struct Fetch {
+struct ToldFetch {
   NodeId node;
   std::int64_t experts = 0;
   bool dense = false;  // the dense state too
@@ -34,8 +34,9 @@ struct Fetch {
 /// `place_of` of the plan `before`. Empty where the plans do not give the recorded number of
 /// experts (a restart reads checkpoints instead); without senders where `rules` are missing or do
 /// not give the recorded sums.
-std::vector<Fetch> fetches_of(const PlacementPlan& before, const std::map<NodeId, int>& place_of,
-                              const ConfigurationCompleted& made,
-                              const std::optional<FetchRules>& rules);
+std::vector<ToldFetch> fetches_of(const PlacementPlan& before,
+                                  const std::map<NodeId, int>& place_of,
+                                  const ConfigurationCompleted& made,
+                                  const std::optional<FetchRules>& rules);
 
 }  // namespace bethany

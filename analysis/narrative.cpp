@@ -411,7 +411,7 @@ void Narrator::tell_fetches(const ConfigurationCompleted& fact) {
                    states_text(experts)));
 }
 
-std::string Narrator::fetch_text(const Fetch& fetch) const {
+std::string Narrator::fetch_text(const ToldFetch& fetch) const {
   auto text = name_of_node(fetch.node) + " fetched ";
   if (fetch.experts > 0) text += states_text(fetch.experts);
   if (fetch.dense) text += fetch.experts > 0 ? " and the dense state" : "the dense state";

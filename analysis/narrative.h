@@ -94,7 +94,7 @@ class Narrator final : public RunSink {
   void tell_rollback(const RolledBack& fact);
   void tell_pending_rollback();
   void tell_fetches(const ConfigurationCompleted& fact);
-  std::string fetch_text(const Fetch& fetch) const;
+  std::string fetch_text(const ToldFetch& fetch) const;
   std::vector<std::string> copies_texts(const CopiesLost& lost);
   std::string names_of(const std::vector<NodeId>& nodes) const;
   std::string name_of_node(NodeId node) const;

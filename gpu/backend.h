@@ -53,6 +53,7 @@ struct Sweeps {
   std::int64_t elements_max = std::int64_t{1} << 30;  // of Adam and slice sums
   bool separate_host = true;      // memory and launches of its own: links and launches are measured
   std::vector<int> fabric_ranks;  // how many ranks exchange data; empty: no fabric is measured
+  std::vector<int> crew_ranks;    // how many are started, connected and killed; empty: none are
 };
 
 /// What one rank needs to train a stack: predicted, and counted while it trains.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "gpu/series.h"
 #include "sim/base/error.h"
@@ -62,6 +63,7 @@ class Constants {
     experts();
     dense();
     optimizer();
+    stages();
   }
 
  private:
@@ -79,22 +81,20 @@ class Constants {
     return nullptr;
   }
 
-  /// Gate, sort, gathers, scatters and dot around the experts' rows, by their curves. Throws
-  /// InputError when one was not measured.
-  double reordering(const Point& expert) const {
+  /// The parts of a layer by their curves, with the experts or only what is around their rows:
+  /// gate, sort, gathers, scatters and dot. Nothing when one was not measured (an interrupted
+  /// calibration).
+  std::optional<double> predicted(const Point& layer, bool with_experts) const {
     double seconds = 0;
-    for (const auto& part : layer_parts(expert)) {
+    for (const auto& part : layer_parts(layer)) {
       const bool experts = part.operation == Operation::expert_forward ||
                            part.operation == Operation::expert_backward;
-      if (!experts) seconds += predicted(part);
+      if (experts && !with_experts) continue;
+      const FittedCurve* fit = find(series_of(part));
+      if (fit == nullptr) return std::nullopt;
+      seconds += fit->curve.seconds(point_work(part));
     }
     return seconds;
-  }
-
-  double predicted(const Point& point) const {
-    const FittedCurve* fit = find(series_of(point));
-    if (fit == nullptr) throw InputError("no measurement of " + series_of(point));
-    return fit->curve.seconds(fit_point({point, 1}));
   }
 
   std::string of_shape() const {
@@ -106,9 +106,9 @@ class Constants {
   void layers() {
     for (const auto& p : points_) {
       if (p.point.operation != Operation::moe_layer) continue;
-      double seconds = 0;
-      for (const auto& part : layer_parts(p.point)) seconds += predicted(part);
-      result_.layers.push_back({p.point, p.seconds, seconds});
+      if (const auto seconds = predicted(p.point, true)) {
+        result_.layers.push_back({p.point, p.seconds, *seconds});
+      }
     }
   }
 
@@ -126,11 +126,12 @@ class Constants {
       Point other = p.point;
       other.operation = Operation::expert_forward;
       const auto found = forward.find(describe(other));
-      if (found == forward.end()) continue;
+      const auto around = predicted(p.point, false);
+      if (found == forward.end() || !around) continue;
       layers.push_back({.count = 0,
                         .bytes = 0,
                         .flop = 3 * point_work(other).flop,
-                        .seconds = p.seconds + found->second->seconds + reordering(p.point)});
+                        .seconds = p.seconds + found->second->seconds + *around});
     }
     if (layers.size() < 4) {
       if (shape_ != nullptr) throw InputError("too few points of the experts of " + of_shape());
@@ -187,6 +188,37 @@ class Constants {
     set("optimizer.bytes_per_parameter", point_work(one).bytes,
         "the bytes the measured kernel moves: 16-bit gradient read and cleared 4, float master "
         "and moments read and written 24, 16-bit weight written 2");
+  }
+
+  /// Stages of a reconfiguration and a restart, where ranks were started, connected and killed.
+  void stages() {
+    constexpr double kTypicalRanks = 8;  // where a constant stands for all counts
+    const auto at_typical = [&](const char* key, const char* constant) {
+      const FittedCurve* fit = find(key);
+      if (fit == nullptr) return;
+      set(constant, fit->curve.seconds({.count = kTypicalRanks}),
+          fmt::format("{}, {} rank counts, the line's value at {:.0f}: mean error {:.1f} %", key,
+                      fit->points, kTypicalRanks, 100 * fit->mape_in));
+    };
+    at_typical("planning", "planning");
+    at_typical("detection", "detection");
+    at_typical("process_start", "restart.process_start");
+    if (const FittedCurve* fit = find("communicator")) {
+      const auto error = fmt::format("connections among ranks, {} rank counts: mean error {:.1f} %",
+                                     fit->points, 100 * fit->mape_in);
+      for (const std::string key :
+           {"communicator", "rebalance_communicator", "restart.group_init"}) {
+        set(key + ".base", fit->curve.start, error);
+        set(key + ".per_node", fit->curve.per_count, error);
+      }
+    }
+    if (const FittedCurve* fit = find("migrate")) {
+      if (fit->curve.bandwidth > 0) {
+        set("migration.bandwidth", fit->curve.bandwidth,
+            fmt::format("from one rank to another, {} sizes: mean error {:.1f} %", fit->points,
+                        100 * fit->mape_in));
+      }
+    }
   }
 
   const Measurements& all_;

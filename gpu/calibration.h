@@ -42,8 +42,8 @@ struct Calibration {
 
 /// Fits every series and derives the constants of a profile from them. `model`: a built-in model,
 /// of whose shape alone points, fits and constants are taken; empty: all measured shapes together.
-/// `draws`: of the bootstrap, for the intervals in `fits`. Throws InputError on a model whose shape
-/// was not measured, or when a needed series lacks.
+/// `draws`: of the bootstrap, for the intervals in `fits`. What needs a series that
+/// lacks is left out. Throws InputError on a model whose shape was not measured.
 Calibration calibrate(const Measurements& measurements, const std::string& name,
                       const std::string& model, int draws = 200);
 

@@ -35,8 +35,8 @@ class Compute {
 
   virtual void product(const ProductShape& shape, const float* a, const float* b, float* c) = 0;
 
-  /// out[i] = in[order[i] / top_k] · (weights ? weights[order[i]] : 1), for `rows` rows; zeros where
-  /// order[i] is negative.
+  /// out[i] = in[order[i] / top_k] · (weights ? weights[order[i]] : 1), for `rows` rows; zeros
+  /// where order[i] is negative.
   virtual void gather(const float* in, const int* order, const float* weights, int top_k,
                       std::int64_t rows, int width, float* out) = 0;
   /// out[t] = Σ over j < top_k, in that order, of in[position[t·top_k + j]] · (weights ? … : 1).

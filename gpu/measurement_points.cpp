@@ -34,6 +34,7 @@ class Points {
     elementwise();
     if (sweeps_.separate_host) launches();
     fabric();
+    lifecycle();
     return std::move(points_);
   }
 
@@ -93,7 +94,7 @@ class Points {
                                                    : std::vector<int>{2, 8};
     Counts all_rows = quick_ ? Counts{512, 4096} : Counts{256, 1024, 2048, 4096, 8192, 16384};
     if (small(entry)) {
-      all_rows = quick_ ? Counts{16, 128, 1024} : Counts{8, 32, 128, 512, 1024, 2048, 4096};
+      all_rows = quick_ ? Counts{8, 64, 256, 1024} : Counts{8, 32, 128, 512, 1024, 2048, 4096};
     }
     for (const int experts : counts) {
       if (entry.experts == 8 && experts > 8) continue;
@@ -152,7 +153,7 @@ class Points {
     Counts all_tokens =
         quick_ ? Counts{256, 1024, 4096, 16384} : Counts{256, 1024, 4096, 16384, 65536};
     if (small(entry)) {
-      all_tokens = quick_ ? Counts{16, 128, 1024, 4096} : Counts{8, 32, 128, 512, 1024, 2048, 4096};
+      all_tokens = quick_ ? Counts{8, 64, 256, 1024} : Counts{8, 32, 128, 512, 1024, 2048, 4096};
     }
     for (const std::int64_t tokens : all_tokens) {
       Point gate = shaped(Operation::gate, entry);
@@ -201,7 +202,7 @@ class Points {
       loss.rows = sequences * length;
       points_.push_back(loss);
       for (const std::int64_t size :
-           quick_ ? Counts{length} : Counts{length / 2, length, 2 * length}) {
+           quick_ ? Counts{length / 2, length} : Counts{length / 2, length, 2 * length}) {
         for (const auto operation : {Operation::attention_forward, Operation::attention_backward}) {
           Point point = shaped(operation, entry);
           point.outputs = entry.heads;
@@ -213,18 +214,42 @@ class Points {
     }
   }
 
-  /// M8 to M10 and M12: what ranks exchange, on the fabric of the backend.
+  /// M8 to M10 and M12: what ranks exchange, on the fabric of the backend. The gradients of several
+  /// experts are reduced in one group of messages.
   void fabric() {
     for (const int ranks : sweeps_.fabric_ranks) {
-      const int step = quick_ ? 4 : 2;
-      for (int log2 = quick_ ? 8 : 6; log2 <= 24; log2 += step) {
+      for (int log2 = 4; log2 <= 24; log2 += quick_ ? 4 : 2) {
         const std::int64_t bytes = (std::int64_t{1} << log2) * ranks * (ranks - 1);
         if (bytes > sweeps_.bytes_max) continue;
-        for (const auto operation : {Operation::all_to_all, Operation::reduce}) {
-          sized(operation, bytes / ranks);
+        sized(Operation::all_to_all, bytes / ranks);
+        points_.back().experts = ranks;
+        for (const int gradients : {1, 8}) {
+          if (bytes < std::int64_t{16} * gradients * ranks * ranks) continue;
+          sized(Operation::reduce, bytes);
           points_.back().experts = ranks;
+          points_.back().rows = gradients;
         }
         if (ranks == sweeps_.fabric_ranks.front()) sized(Operation::migrate, bytes);
+      }
+    }
+  }
+
+  /// M11 to M13: planning, starting, connecting and losing ranks, and their checkpoints (M12).
+  void lifecycle() {
+    for (const int ranks : sweeps_.crew_ranks) {
+      for (const auto operation : {Operation::planning, Operation::process_start,
+                                   Operation::communicator, Operation::detection}) {
+        sized(operation, 0);
+        points_.back().experts = ranks;
+      }
+    }
+    if (sweeps_.crew_ranks.empty()) return;
+    for (const int files : {1, 8, 24}) {
+      for (const std::int64_t bytes : {1 << 12, 1 << 16, 1 << 19, 1 << 22}) {
+        for (const auto operation : {Operation::checkpoint_write, Operation::checkpoint_read}) {
+          sized(operation, bytes * files);
+          points_.back().experts = files;
+        }
       }
     }
   }

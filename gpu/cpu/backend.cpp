@@ -81,9 +81,12 @@ class Cpu final : public Backend {
         point.operation == Operation::migrate) {
       return cpu::fabric_operation(point);
     }
-    constexpr double kRotated = 8e6;                   // bytes of all copies together
+    if (auto lifecycle = cpu::lifecycle_operation(point)) return lifecycle;
+    // In a step every rank comes back to its data after all others have used the caches: enough
+    // copies that none is still there.
+    constexpr double kRotated = 4e7;                   // bytes of all copies together
     const double bytes = 2 * point_work(point).bytes;  // floats, where Work counts 16-bit elements
-    const auto copies = static_cast<std::uint64_t>(std::clamp(kRotated / (bytes + 1), 1.0, 4.0));
+    const auto copies = static_cast<std::uint64_t>(std::clamp(kRotated / (bytes + 1), 1.0, 2000.0));
     std::vector<std::function<void()>> works;
     for (std::uint64_t i = 0; i < copies; ++i) {
       works.push_back(cpu::operation_work_of(*compute_, point, seed_ * 64 + i));
@@ -111,7 +114,8 @@ class Cpu final : public Backend {
     all.bytes_max = 1 << 25;
     all.elements_max = 1 << 21;
     all.separate_host = false;
-    all.fabric_ranks = {2, 4, 8, 16, 33};
+    all.fabric_ranks = {2, 4, 8, 16};
+    all.crew_ranks = {2, 4, 8, 12};
     return all;
   }
 

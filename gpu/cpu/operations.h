@@ -15,6 +15,10 @@ std::function<void()> operation_work_of(Compute& compute, const Point& point, st
 /// An operation between ranks that are threads of this process: all_to_all, reduce or migrate.
 std::unique_ptr<PreparedOperation> fabric_operation(const Point& point);
 
+/// Planning, or starting, connecting, losing or storing the state of ranks that are processes of
+/// this machine; null for other operations.
+std::unique_ptr<PreparedOperation> lifecycle_operation(const Point& point);
+
 /// The arithmetic of `compute` for comparisons with the reference.
 std::unique_ptr<Numerics> numerics_of(Compute& compute);
 

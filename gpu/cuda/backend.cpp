@@ -58,7 +58,9 @@ class Cuda final : public Backend {
   std::string refuses(const Point& point) const override {
     for (const auto operation :
          {Operation::attention_forward, Operation::attention_backward, Operation::loss,
-          Operation::gate_backward, Operation::all_to_all, Operation::reduce, Operation::migrate}) {
+          Operation::gate_backward, Operation::all_to_all, Operation::reduce, Operation::migrate,
+          Operation::planning, Operation::process_start, Operation::communicator,
+          Operation::detection, Operation::checkpoint_write, Operation::checkpoint_read}) {
       if (point.operation == operation) return "not built for this backend";
     }
     // Twice the traffic covers all buffers: gradients beside weights, inputs beside outputs.

@@ -83,6 +83,12 @@ class Builder {
       case Operation::all_to_all:
       case Operation::reduce:
       case Operation::migrate:
+      case Operation::planning:
+      case Operation::process_start:
+      case Operation::communicator:
+      case Operation::detection:
+      case Operation::checkpoint_write:
+      case Operation::checkpoint_read:
         break;  // refused by the backend
     }
     BETHANY_CHECK(false, "operation {}", static_cast<int>(point_.operation));

@@ -38,6 +38,7 @@ struct Order {
     save,        // write the checkpoint: each part by its first holder
     load,        // read it
     digest,      // tell what is held
+    meet,        // at barriers, `step` times
   };
   Kind kind = Kind::step;
   std::shared_ptr<const PlacementPlan> plan;

@@ -57,7 +57,7 @@ Reply Worker::obey(const Order& order) {
   try {
     switch (order.kind) {
       case Order::Kind::initialise:
-        initialise(order);
+        log_.compute("load", -1, [&] { initialise(order); });
         break;
       case Order::Kind::step:
         step(order, reply);
@@ -87,6 +87,9 @@ Reply Worker::obey(const Order& order) {
         break;
       case Order::Kind::digest:
         digest(reply);
+        break;
+      case Order::Kind::meet:
+        for (std::int64_t i = 0; i < order.step; ++i) fabric_->barrier();
         break;
     }
   } catch (const PeerLost&) {
@@ -211,21 +214,20 @@ void Worker::settle(const Order& order) {
 
 void Worker::save(const Order& order) {
   log_.compute("save", -1, [&] {
-    std::string host;
     const auto store = [&](const std::string& path, const std::byte* data, std::size_t bytes) {
-      host.resize(bytes);
-      compute_->download(host.data(), data, bytes);
-      write_state(path, std::as_bytes(std::span(host)));
+      host_.resize(bytes);
+      compute_->download(host_.data(), data, bytes);
+      write_state(path, host_);
     };
     const int rank = fabric_->rank();
-    if (rank == 0) store(dense_path(order.folder), state_->dense_state(), state_->dense_bytes());
-    const auto holders = expert_gradients(*order.plan, 1);
+    const auto writers = writers_of(*order.plan, state_->dense_bytes(), state_->expert_bytes());
+    if (writers.front() == rank) {
+      store(dense_path(order.folder), state_->dense_state(), state_->dense_bytes());
+    }
+    auto writer = writers.begin();
     for (int layer = 0; layer < setup_.shape.layers; ++layer) {
       for (int expert = 0; expert < setup_.shape.experts; ++expert) {
-        const auto index =
-            static_cast<std::size_t>(layer) * static_cast<std::size_t>(setup_.shape.experts) +
-            static_cast<std::size_t>(expert);
-        if (holders[index].holders.front() != rank) continue;
+        if (*++writer != rank) continue;
         store(expert_path(order.folder, layer, expert), state_->expert_state(layer, expert),
               state_->expert_bytes());
       }
@@ -236,11 +238,10 @@ void Worker::save(const Order& order) {
 void Worker::load(const Order& order) {
   log_.compute("load", -1, [&] {
     settle(order);
-    std::string host;
     const auto fetch = [&](const std::string& path, std::byte* data, std::size_t bytes) {
-      host.resize(bytes);
-      read_state(path, std::as_writable_bytes(std::span(host)));
-      compute_->upload(data, host.data(), bytes);
+      host_.resize(bytes);
+      read_state(path, host_);
+      compute_->upload(data, host_.data(), bytes);
     };
     fetch(dense_path(order.folder), state_->dense_state(), state_->dense_bytes());
     for (int layer = 0; layer < setup_.shape.layers; ++layer) {

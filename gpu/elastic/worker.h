@@ -54,6 +54,7 @@ class Worker {
   std::unique_ptr<RankState> state_;
   std::unique_ptr<Stack> stack_;
   std::unique_ptr<Fabric> fabric_;
+  std::vector<std::byte> host_;  // state on its way between device and storage
 };
 
 }  // namespace bethany

@@ -13,7 +13,7 @@ struct ValidateOptions {
   std::string mode;     // of the ranks; empty: the backend's
   std::string kill;     // how launched processes die; empty: softly
   std::string profile;  // a file or a built-in name; empty: the backend's own cost
-  std::string cost_model = "analytic";
+  std::string cost_model = "calibrated";  // with a profile
   std::vector<std::string> policies;  // empty: validation_policies()
   std::uint64_t seed = 1;
   bool quick = false;

@@ -35,13 +35,16 @@ struct Pieces {
   const MeasuredCurve* gather = nullptr;
   const MeasuredCurve* scatter_sum = nullptr;
   const MeasuredCurve* dot = nullptr;
-  const MeasuredCurve* copy = nullptr;
   const MeasuredCurve* expert_forward = nullptr;
   const MeasuredCurve* expert_backward = nullptr;
   const MeasuredCurve* adam = nullptr;
   const MeasuredCurve* all_to_all = nullptr;
   const MeasuredCurve* reduce = nullptr;
   const MeasuredCurve* migrate = nullptr;
+  const MeasuredCurve* planning = nullptr;
+  const MeasuredCurve* communicator = nullptr;
+  const MeasuredCurve* checkpoint_write = nullptr;
+  const MeasuredCurve* checkpoint_read = nullptr;
 
   bool dense() const { return attention_forward != nullptr && attention_backward != nullptr; }
   bool expert() const { return expert_forward != nullptr && expert_backward != nullptr; }
@@ -76,7 +79,6 @@ class Search {
       p.gather = wanted("row_gather/" + name);
       p.scatter_sum = wanted("row_scatter_sum/" + name);
       p.dot = wanted("row_dot/" + name);
-      p.copy = wanted("device_copy");
     }
     p.adam = find("adam");
     if (p.adam != nullptr) replaces("optimizer.");
@@ -89,6 +91,10 @@ class Search {
     if (p.reduce != nullptr) replaces("all_reduce.");
     p.migrate = find("migrate");
     if (p.migrate != nullptr) replaces("migration.");
+    p.planning = find("planning");
+    p.communicator = find("communicator");
+    p.checkpoint_write = find("checkpoint_write");
+    p.checkpoint_read = find("checkpoint_read");
     stamp_.assumed.insert(stamp_.assumed.end(), missing_.begin(), missing_.end());
     return p;
   }
@@ -116,7 +122,7 @@ class Search {
 };
 
 /// The step from measured curves, phase by phase, each phase as long as its slowest rank; what no
-/// curve covers, and all stages but the transfer, from the analytic model.
+/// curve covers comes from the analytic model.
 class CalibratedTimer final : public StepTimer {
  public:
   CalibratedTimer(ObjectReader& cost, const CostContext& context, ConstantChoice& choice)
@@ -132,6 +138,7 @@ class CalibratedTimer final : public StepTimer {
     expert_parameters_ = static_cast<double>(model.expert_parameters);
     dense_parameters_ = static_cast<double>(model.dense_parameters);
     gradient_bytes_ = training.precision.gradient_bytes;
+    expert_state_bytes_ = expert_parameters_ * training.precision.state_bytes();
     row_bytes_ = static_cast<double>(model.hidden) * training.precision.weight_bytes;
     tensor_parallel_ = training.tensor_parallel;
     zero_ = training.zero > 0;
@@ -164,18 +171,33 @@ class CalibratedTimer final : public StepTimer {
     return round_to_duration(std::min(ask(pieces_.migrate, {.size = bytes}), to_seconds(kLongest)));
   }
   Duration checkpoint_write(std::int64_t bytes, int nodes) const override {
-    return analytic_->checkpoint_write(bytes, nodes);
+    if (pieces_.checkpoint_write == nullptr) return analytic_->checkpoint_write(bytes, nodes);
+    return stored(pieces_.checkpoint_write, static_cast<double>(bytes) / nodes);
   }
   Duration detection() const override { return analytic_->detection(); }
-  Duration planning(int nodes) const override { return analytic_->planning(nodes); }
-  Duration communicator(int nodes) const override { return analytic_->communicator(nodes); }
+  Duration planning(int nodes) const override {
+    return pieces_.planning != nullptr ? of_nodes(pieces_.planning, nodes)
+                                       : analytic_->planning(nodes);
+  }
+  Duration communicator(int nodes) const override {
+    return pieces_.communicator != nullptr ? of_nodes(pieces_.communicator, nodes)
+                                           : analytic_->communicator(nodes);
+  }
   Duration rebalance_communicator(int nodes) const override {
-    return analytic_->rebalance_communicator(nodes);
+    return pieces_.communicator != nullptr ? communicator(nodes)
+                                           : analytic_->rebalance_communicator(nodes);
   }
   Duration reschedule() const override { return analytic_->reschedule(); }
   Duration process_start() const override { return analytic_->process_start(); }
-  Duration group_init(int nodes) const override { return analytic_->group_init(nodes); }
-  Duration load(const LoadQuery& query) const override { return analytic_->load(query); }
+  Duration group_init(int nodes) const override {
+    return pieces_.communicator != nullptr ? communicator(nodes) : analytic_->group_init(nodes);
+  }
+  Duration load(const LoadQuery& query) const override {
+    if (pieces_.checkpoint_read == nullptr || query.busiest_node_bytes == 0) {
+      return analytic_->load(query);
+    }
+    return stored(pieces_.checkpoint_read, static_cast<double>(query.busiest_node_bytes));
+  }
   std::int64_t out_of_range_queries() const override { return outside_.count(); }
 
  private:
@@ -190,6 +212,16 @@ class CalibratedTimer final : public StepTimer {
     return curve.seconds(work, extent);
   }
 
+  Duration of_nodes(const MeasuredCurve* curve, int nodes) const {
+    return round_to_duration(
+        std::min(ask(curve, {.experts = static_cast<double>(nodes)}), to_seconds(kLongest)));
+  }
+  /// The bytes of a rank, in files of an expert each.
+  Duration stored(const MeasuredCurve* curve, double bytes) const {
+    const double files = std::ceil(bytes / expert_state_bytes_);
+    return round_to_duration(
+        std::min(ask(curve, {.experts = files, .size = bytes}), to_seconds(kLongest)));
+  }
   double dense_seconds(double tokens) const;
   double token_seconds(double tokens) const;
   double row_seconds(double rows) const {
@@ -215,6 +247,7 @@ class CalibratedTimer final : public StepTimer {
   double expert_parameters_ = 0;
   double dense_parameters_ = 0;
   double gradient_bytes_ = 0;
+  double expert_state_bytes_ = 1;
   double row_bytes_ = 0;     // of one token's activation on the wire
   double rest_seconds_ = 0;  // per token: matrices that no curve covers
   int layers_ = 0;
@@ -253,7 +286,6 @@ double CalibratedTimer::layer_seconds(const StepQuery& query, std::size_t layer,
   double forward = 0;
   double backward = 0;
   double reordering = 0;
-  double copying = 0;
   for (std::size_t rank = 0; rank < held.size(); ++rank) {
     const double speed = query.speeds.empty() ? 1 : query.speeds[rank];
     const auto rows = static_cast<double>(traffic.computed[rank]);
@@ -266,14 +298,8 @@ double CalibratedTimer::layer_seconds(const StepQuery& query, std::size_t layer,
     forward = std::max(forward, ask(pieces_.expert_forward, experts) / speed);
     backward = std::max(backward, ask(pieces_.expert_backward, experts) / speed);
     reordering = std::max(reordering, row_seconds(rows) / speed);
-    // Rows that stay on their rank are copied on all four ways.
-    const std::int64_t foreign = traffic.received_inside[rank] + traffic.received_outside[rank];
-    const auto own =
-        static_cast<double>(std::max<std::int64_t>(0, traffic.computed[rank] - foreign));
-    if (own > 0)
-      copying = std::max(copying, 4 * ask(pieces_.copy, {.size = own * row_bytes_}) / speed);
   }
-  return (recompute_ ? 2 : 1) * forward + backward + reordering + copying;
+  return (recompute_ ? 2 : 1) * forward + backward + reordering;
 }
 
 /// One all-to-all of a layer: rows inside and beyond a server leave through one port.

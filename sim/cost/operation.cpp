@@ -15,7 +15,7 @@ struct Name {
   std::string_view name;
 };
 
-constexpr std::array<Name, 26> kNames = {{
+constexpr std::array<Name, 32> kNames = {{
     {Operation::matmul, "matmul"},
     {Operation::expert_forward, "expert_forward"},
     {Operation::expert_backward, "expert_backward"},
@@ -41,6 +41,12 @@ constexpr std::array<Name, 26> kNames = {{
     {Operation::all_to_all, "all_to_all"},
     {Operation::reduce, "reduce"},
     {Operation::migrate, "migrate"},
+    {Operation::planning, "planning"},
+    {Operation::process_start, "process_start"},
+    {Operation::communicator, "communicator"},
+    {Operation::detection, "detection"},
+    {Operation::checkpoint_write, "checkpoint_write"},
+    {Operation::checkpoint_read, "checkpoint_read"},
     {Operation::moe_layer, "moe_layer"},
 }};
 
@@ -122,11 +128,17 @@ double bytes_of(Operation operation, const OperationSize& s) {
     case Operation::device_to_host:
     case Operation::all_to_all:
     case Operation::migrate:
+    case Operation::checkpoint_write:
+    case Operation::checkpoint_read:
       return s.size;
     case Operation::reduce:  // slices to their owners, sums back to all
       return s.size * 2 * (s.experts - 1) / std::max(s.experts, 1.0);
     case Operation::kernel_launch:
     case Operation::graph_launch:
+    case Operation::planning:
+    case Operation::process_start:
+    case Operation::communicator:
+    case Operation::detection:
       return 0;
   }
   BETHANY_CHECK(false, "operation {}", static_cast<int>(operation));
@@ -143,7 +155,14 @@ double count_of(Operation operation, const OperationSize& s) {
     case Operation::all_to_all:
       return s.experts - 1;
     case Operation::reduce:
-      return 2 * (s.experts - 1);
+      return 2 * (s.experts - 1) * std::max(s.rows, 1.0);
+    case Operation::planning:
+    case Operation::process_start:
+    case Operation::communicator:
+    case Operation::detection:
+    case Operation::checkpoint_write:
+    case Operation::checkpoint_read:
+      return s.experts;
     default:
       return 0;
   }
@@ -190,7 +209,14 @@ double operation_extent(Operation operation, const OperationSize& size) {
     case Operation::all_to_all:
     case Operation::reduce:
     case Operation::migrate:
+    case Operation::checkpoint_write:
+    case Operation::checkpoint_read:
       return size.size;
+    case Operation::planning:
+    case Operation::process_start:
+    case Operation::communicator:
+    case Operation::detection:
+      return size.experts;
     default:
       return size.rows;
   }

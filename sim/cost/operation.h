@@ -35,8 +35,14 @@ enum class Operation {
   kernel_launch,        // size empty kernels on one stream
   graph_launch,         // a graph of size empty kernels
   all_to_all,           // `experts` ranks, each sends and receives size bytes, equal to all others
-  reduce,               // size bytes of gradient summed over `experts` ranks, by slices
+  reduce,               // size bytes of `rows` gradients summed over `experts` ranks, by slices
   migrate,              // size bytes from one rank to another
+  planning,             // a plan for `experts` nodes, and the binding to those that stay
+  process_start,        // `experts` ranks from nothing to their first word
+  communicator,         // the connections among `experts` ranks
+  detection,            // from the death of one of `experts` ranks until all others know
+  checkpoint_write,     // size bytes of one rank to `experts` files
+  checkpoint_read,      // and back
   moe_layer,            // a whole layer on one rank, forward and backward: held out of all fits
 };
 

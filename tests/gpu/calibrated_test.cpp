@@ -93,7 +93,6 @@ std::vector<Point> pieces() {
           tiny(Operation::row_dot, 2 * kTokens, 2, 8),
           expert(Operation::expert_forward, 2 * kTokens, 2),
           expert(Operation::expert_backward, 2 * kTokens, 2),
-          sized(Operation::device_copy, 1),
           sized(Operation::adam, 1),
           sized(Operation::all_to_all, 1, kRanks),
           sized(Operation::reduce, 1, kRanks),
@@ -167,9 +166,6 @@ TEST_CASE("from the truth's curves the calibrated step is the truth's sum, term 
   const auto step = cost.timer->step(query);
   const auto all = pieces();
   const auto truth = [&](std::size_t piece) { return true_seconds(all[piece]); };
-  const auto copy = [](std::int64_t rows) {
-    return true_seconds(sized(Operation::device_copy, rows * 64 * 4));
-  };
   const auto loop = [](Operation operation, std::int64_t rows) {
     Point point = expert(operation, rows, 2);
     point.variant = "loop";  // the profile above has its constants
@@ -177,9 +173,9 @@ TEST_CASE("from the truth's curves the calibrated step is the truth's sum, term 
   };
   const auto rows = [&](std::int64_t n) { return true_seconds(tiny(Operation::row_gather, n, 0)); };
   const double tokens = truth(3) + truth(4) + truth(5) + truth(8) + 2 * (truth(6) + truth(7));
-  // The fullest rank computes 628 rows; 212 of the first rank's 400 stay where they are.
-  const double received = loop(Operation::expert_forward, 628) +
-                          loop(Operation::expert_backward, 628) + 4 * rows(628) + 4 * copy(212);
+  // The fullest rank computes 628 rows.
+  const double received =
+      loop(Operation::expert_forward, 628) + loop(Operation::expert_backward, 628) + 4 * rows(628);
   const auto exchange = [](std::int64_t bytes) {
     return true_seconds(sized(Operation::all_to_all, bytes, kRanks));
   };
@@ -237,7 +233,7 @@ TEST_CASE("replicas on several ranks are reduced in one group of messages") {
 TEST_CASE("questions outside the measured range are counted, missing pieces fall back") {
   const TemporaryDirectory directory;
   auto points = pieces();
-  points.erase(points.begin() + 13, points.end());  // no network
+  points.erase(points.begin() + 12, points.end());  // no network
   points.erase(points.begin() + 4);                 // no gate backward
   const auto path = directory.write("part.json", to_text(profile_json(profile_of(points))));
   const Cost cost = cost_of(path);

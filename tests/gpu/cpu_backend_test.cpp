@@ -29,7 +29,7 @@ TEST_CASE("the CPU measures every piece of a step of the small shapes") {
   auto points = measurement_points(*backend, true);
   std::erase_if(points, [](const Point& point) {
     const Work work = point_work(point);
-    return point.shape == "small" || work.flop > 1e8 || work.bytes > 3e7;
+    return point.shape == "small" || work.flop > 2e8 || work.bytes > 3e7;
   });
   const auto measurements = measure(
       *backend, "cpu", points, protocol, 3, [] { return false; }, [](std::size_t, std::size_t) {});
