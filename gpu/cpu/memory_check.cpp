@@ -31,12 +31,13 @@ MemoryCheck memory_check(const ShapeZooEntry& entry) {
                          .heads = entry.heads,
                          .sequence_length = entry.sequence_length};
   constexpr std::int64_t kSamples = 4;
-  const RankMemory predicted =
-      rank_memory(shape, {.held_experts = shape.layers * shape.experts,
-                          .samples = kSamples,
-                          .rows = std::vector<std::int64_t>(
-                              shape.layers, kSamples * shape.sequence_length * shape.top_k),
-                          .ranks = 1});
+  const std::vector<std::int64_t> rows(static_cast<std::size_t>(shape.layers),
+                                       kSamples * shape.sequence_length * shape.top_k);
+  const RankMemory predicted = rank_memory(shape, {.held_experts = shape.layers * shape.experts,
+                                                   .samples = kSamples,
+                                                   .rows = rows,
+                                                   .sent = rows,
+                                                   .ranks = 1});
   const auto compute = make_compute("cpu");
   {
     const auto state = make_rank_state(shape, *compute);

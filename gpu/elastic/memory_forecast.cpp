@@ -36,12 +36,12 @@ std::int64_t staged_by(const PlacementPlan& plan, const StackShape& shape, int r
 
 }  // namespace
 
-void MemoryForecast::note(const Grown& grown, std::int64_t held_experts, int ranks,
-                          std::int64_t staged) {
+void MemoryForecast::note(const Grown& grown, std::int64_t held_experts, std::int64_t staged) {
   const RankMemory memory = rank_memory(shape_, {.held_experts = static_cast<int>(held_experts),
                                                  .samples = grown.samples,
                                                  .rows = grown.rows,
-                                                 .ranks = ranks,
+                                                 .sent = grown.sent,
+                                                 .ranks = grown.ranks,
                                                  .staged = staged});
   most_ = std::max(most_, memory.total());
 }
@@ -49,18 +49,25 @@ void MemoryForecast::note(const Grown& grown, std::int64_t held_experts, int ran
 void MemoryForecast::step(const StepWork& work) {
   const PlacementPlan& plan = *work.configuration.plan;
   const auto places = participants({}, work.configuration);
+  const auto layers = static_cast<std::size_t>(shape_.layers);
   for (int rank = 0; rank < plan.ranks(); ++rank) {
     const auto r = static_cast<std::size_t>(rank);
     Grown& grown = ranks_[{places[r].node, places[r].gpu}];
     grown.samples = std::max(grown.samples, work.samples_of_rank[r]);
-    grown.rows.resize(static_cast<std::size_t>(shape_.layers));
-    for (std::size_t layer = 0; layer < grown.rows.size(); ++layer) {
-      grown.rows[layer] = std::max(grown.rows[layer], work.traffic[layer].computed[r]);
+    grown.ranks = std::max(grown.ranks, plan.ranks());
+    grown.rows.resize(layers);
+    grown.sent.resize(layers);
+    for (std::size_t layer = 0; layer < layers; ++layer) {
+      const auto& traffic = work.traffic[layer];
+      const std::int64_t own =
+          traffic.computed[r] - traffic.received_inside[r] - traffic.received_outside[r];
+      const std::int64_t sent = own + traffic.sent_inside[r] + traffic.sent_outside[r];
+      grown.rows[layer] = std::max(grown.rows[layer], traffic.computed[r]);
+      grown.sent[layer] = std::max(grown.sent[layer], sent);
     }
     Held held;
     add_held(plan, rank, held);
-    note(grown, static_cast<std::int64_t>(held.size()), plan.ranks(),
-         staged_by(plan, shape_, rank));
+    note(grown, static_cast<std::int64_t>(held.size()), staged_by(plan, shape_, rank));
   }
 }
 
@@ -76,7 +83,7 @@ void MemoryForecast::transfer(const Configuration& before, const Configuration& 
     for (std::size_t old = 0; old < old_places.size(); ++old) {
       if (old_places[old] == places[r]) add_held(*before.plan, static_cast<int>(old), held);
     }
-    note(grown->second, static_cast<std::int64_t>(held.size()), after.plan->ranks(), 0);
+    note(grown->second, static_cast<std::int64_t>(held.size()), 0);
   }
 }
 

@@ -31,10 +31,12 @@ class MemoryForecast {
   /// What a rank's arrays have grown to.
   struct Grown {
     std::int64_t samples = 0;
-    std::vector<std::int64_t> rows;  // by layer
+    std::vector<std::int64_t> rows;  // computed, by layer
+    std::vector<std::int64_t> sent;
+    int ranks = 0;  // of the largest configuration
   };
 
-  void note(const Grown& grown, std::int64_t held_experts, int ranks, std::int64_t staged);
+  void note(const Grown& grown, std::int64_t held_experts, std::int64_t staged);
 
   StackShape shape_;
   std::map<std::pair<NodeId, int>, Grown> ranks_;  // by machine and GPU

@@ -26,13 +26,14 @@ struct RankWork {
   int held_experts = 0;            // different ones, of all layers together
   std::int64_t samples = 0;        // of one micro-batch
   std::vector<std::int64_t> rows;  // that its experts compute, by layer
+  std::vector<std::int64_t> sent;  // padding and what stays here included, by layer
   int ranks = 1;
   std::int64_t staged = 0;  // floats that a reduction receives into
 };
 
 /// Predicted before anything is allocated. Arrays grow with the largest micro-batch and never
 /// shrink, so a changing number of rows counts with its maximum. What a runtime takes for itself is
-/// not in it. Requires: rows of every layer.
+/// not in it. Requires: rows of every layer, both.
 RankMemory rank_memory(const StackShape& shape, const RankWork& work);
 
 }  // namespace bethany

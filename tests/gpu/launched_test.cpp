@@ -83,7 +83,7 @@ class Launcher {
   std::vector<pid_t> pids_;
 };
 
-/// Four nodes of which the second dies within the third step; it comes back if `joins`.
+/// Four nodes of which the second dies early; it comes back if `joins`.
 Trace one_death(bool joins) {
   TraceBuilder builder("one death");
   builder.header().name = "one death";
@@ -91,8 +91,8 @@ Trace one_death(bool joins) {
   for (int i = 0; i < 4; ++i) all.push_back(builder.node(fmt::format("n{}", i)));
   const auto when = [](double seconds) { return at(round_to_duration(seconds)); };
   builder.add(SimTime(), TraceEventKind::join, all, 0);
-  builder.add(when(0.02), TraceEventKind::lost, std::vector<NodeId>{all[1]}, 0);
-  if (joins) builder.add(when(0.021), TraceEventKind::join, std::vector<NodeId>{all[1]}, 0);
+  builder.add(when(0.005), TraceEventKind::lost, std::vector<NodeId>{all[1]}, 0);
+  if (joins) builder.add(when(0.006), TraceEventKind::join, std::vector<NodeId>{all[1]}, 0);
   return builder.finish(SimTime(), at(kLongest / 2));
 }
 

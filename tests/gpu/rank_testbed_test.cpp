@@ -1,0 +1,54 @@
+// Ranks that train for a validation: what they are predicted to need is what they allocate.
+#include <map>
+
+#include "gpu/validate/observer.h"
+#include "gpu/validate/testbed.h"
+#include "tests/support/catch.h"
+
+namespace bethany::test {
+namespace {
+
+CaseWorld world() {
+  CaseWorld world;
+  world.steps = 12;
+  world.checkpoint_every = 3;
+  world.rebalance_every = 4;
+  world.cost.member("model") = JsonNode::of("fixed");
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>{{"step", "20ms"},
+                                          {"checkpoint", "5ms"},
+                                          {"detection", "5ms"},
+                                          {"planning", "1ms"},
+                                          {"communicator", "2ms"},
+                                          {"transfer", "4ms"},
+                                          {"process_start", "3ms"},
+                                          {"group_init", "2ms"},
+                                          {"load", "3ms"},
+                                          {"rebalance_communicator", "1ms"}}) {
+    world.cost.member(key) = JsonNode::of(value);
+  }
+  return world;
+}
+
+}  // namespace
+
+TEST_CASE("rank testbed: the fullest rank allocates what was predicted") {
+  for (const auto& mode : {"serialised", "processes"}) {
+    const auto testbed = make_testbed("cpu", mode);
+    for (const auto& policy : {"lazarus", "ds", "ds-ft"}) {
+      for (const auto& failures : {"none", "rejoin"}) {
+        INFO(mode << ", " << policy << ", failures " << failures);
+        const std::vector<Case> cases{
+            {.policy = policy, .routing = "zipf", .nodes = 4, .failures = failures, .seed = 2}};
+        const auto run = perform_case(cases, 0, 0, world(), *testbed);
+        REQUIRE(run.failure.empty());
+        REQUIRE(run.memory);
+        CHECK(run.memory->measured > 1e6);
+        CHECK(run.memory->predicted == Approx(run.memory->measured).epsilon(0.02));
+        if (std::string(failures) == "none") CHECK(run.memory->predicted == run.memory->measured);
+      }
+    }
+  }
+}
+
+}  // namespace bethany::test
