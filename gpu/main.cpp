@@ -201,8 +201,7 @@ void add_validate(CLI::App& program, std::function<int()>& chosen) {
                    "how launched processes die (mode cluster): soft (default) or hard")
       ->check(CLI::IsMember({"soft", "hard"}));
   command->add_option("--profile", options->profile, "what predicts: a file of calibrate");
-  command->add_option("--cost-model", options->cost_model,
-                      "how a profile predicts (default calibrated)");
+  command->add_option("--cost-model", options->cost_model, "how it predicts (default calibrated)");
   command->add_option("--policies", options->policies, "as in compare; default: five")
       ->delimiter(',');
   command->add_option("--seed", options->seed, "of cases and orders (default 1)");

@@ -48,7 +48,7 @@ for mode in serialised partitioned threads; do
   if [ "$left" -lt "$modes" ]; then echo "validate $mode: no time left"; break; fi
   ended=0
   "$program" validate --backend cuda --mode $mode --quick --profile "$out/measured.json" \
-    --cost-model calibrated --within $((left / modes)) -o "$out/validate-$mode" --force \
+    --within $((left / modes)) -o "$out/validate-$mode" --force \
     >"$out/validate-$mode.txt" 2>"$out/validate-$mode.log" || ended=$?
   echo "validate $mode ended with $ended"
   if [ "$ended" -ne 0 ] && [ "$ended" -ne 5 ]; then tail -3 "$out/validate-$mode.log"; fi
