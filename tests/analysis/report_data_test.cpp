@@ -90,7 +90,8 @@ TEST_CASE("a replication other than 0 may be the first") {
 TEST_CASE("a directory that is none of ours is refused by name") {
   CHECK_THROWS_AS(read_report_data("/nowhere/at/all"), InputError);
   ResultDirectory directory;
-  CHECK(has(complaint(directory), "has no comparison.json, summary.json or manifest.json"));
+  CHECK(has(complaint(directory),
+            "has no comparison.json, summary.json, manifest.json or validation.json"));
   directory.write_comparison({lazarus_run(), ds_run()});
   CHECK(complaint(directory).empty());
 

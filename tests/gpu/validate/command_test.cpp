@@ -110,8 +110,9 @@ TEST_CASE("validate refuses unknown names before it measures") {
   check_refused(gpu_command({"validate", "--backend", "synthetic", "--policies", "lazaruss"}), 3,
                 "did you mean 'lazarus'?");
   CHECK(gpu_command({"validate", "--backend", "synthetic", "--mode", "x"}).exit_code == 2);
-  check_refused(gpu_command({"validate", "--backend", "synthetic", "--mode", "cluster"}), 3,
+  check_refused(gpu_command({"validate", "--backend", "synthetic", "--mode", "threads"}), 3,
                 "synthetic");
+  check_refused(gpu_command({"validate", "--backend", "cpu", "--mode", "cluster"}), 3, "launcher");
   check_refused(gpu_command({"validate", "--backend", "synthetic", "--profile", "no/file.json"}), 3,
                 "no/file.json");
 }
