@@ -74,14 +74,14 @@ TEST_CASE("what is no directory of results is refused, and nothing is written") 
   const TemporaryDirectory directory;
   check_refused(bethany_command({"report", directory.path() + "/none"}), 3, "is no directory");
   check_refused(bethany_command({"report", directory.path()}), 3,
-                "has no comparison.json, summary.json or manifest.json");
+                "has no comparison.json, summary.json, manifest.json or validation.json");
   CHECK(fs::is_empty(directory.path()));
   directory.write("comparison.json", "{}");
   check_refused(bethany_command({"report", directory.path()}), 3, "scenario.json");
   CHECK_FALSE(fs::exists(directory.path() + "/report.html"));
 }
 
-TEST_CASE("-o names the page; another file there is kept without --force") {
+TEST_CASE("the option -o names the page; another file there is kept without --force") {
   const Results results;
   const auto page = results.directory.write("page.html", "mine");
   check_refused(bethany_command({"report", results.path, "-o", page}), 3, "page.html");
