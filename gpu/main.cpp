@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <new>
@@ -117,7 +118,18 @@ void write_profile(const Options& options, const Measurements& measurements) {
              result.fits.size(), result.profile.constants.size());
 }
 
+/// Complains before anything is measured that could not be written.
+void check_output(const std::string& path, bool overwrite) {
+  if (!overwrite && std::filesystem::exists(path)) {
+    throw InputError(path + ": exists already; --force overwrites it");
+  }
+  const OutputFile probe(path);  // leaves nothing
+}
+
 int calibrate_device(Options& options) {
+  for (const auto& path : {raw_path(options.output), options.output}) {
+    check_output(path, options.force);
+  }
   const auto backend = backend_of(options);
   Protocol protocol;
   protocol.passes = options.passes;

@@ -178,6 +178,13 @@ TEST_CASE("the committed profiles follow from the committed measurements") {
   }
 }
 
+TEST_CASE("what cannot be written is said before anything is measured") {
+  const auto nowhere = gpu_command({"calibrate", "--backend", "cpu", "-o", "/nowhere/at/all.json"});
+  CHECK(nowhere.exit_code == 1);
+  CHECK(nowhere.err.find("/nowhere/at/all.csv") != std::string::npos);
+  CHECK(nowhere.err.find("points measured") == std::string::npos);
+}
+
 TEST_CASE("without a GPU the cuda backend ends with 77 and says why") {
   const auto result = gpu_command({"info", "--backend", "cuda"});
   if (result.exit_code == 0) return;  // there is a GPU
