@@ -29,7 +29,6 @@ struct Performed {
   std::vector<LayerTraffic> traffic;  // where the ranks sent their rows
   bool as_decided = true;             // which is where the simulator says, if routing is forced
   std::int64_t peak_bytes = 0;        // allocated on the fullest rank so far; 0: unknown
-  double bytes = 0;                   // that a transfer, write or load moved; 0: unknown
 };
 
 using PerformedSink = std::function<void(const Performed&)>;

@@ -17,14 +17,6 @@ std::vector<std::vector<ReplyPhase>> phases_of(const CrewReply& reply) {
   return ranks;
 }
 
-double bytes_on_the_way(const std::vector<Move>& moves, std::int64_t expert_bytes) {
-  double bytes = 0;
-  for (const auto& move : moves) {
-    bytes += static_cast<double>(move.expert < 0 ? move.bytes : expert_bytes);
-  }
-  return bytes;
-}
-
 /// `performed`: of every micro-batch.
 bool same(const std::vector<LayerTraffic>& performed, std::span<const LayerTraffic> decided) {
   if (decided.empty() || performed.size() % decided.size() != 0) return false;
@@ -155,9 +147,15 @@ std::string RealMachines::checkpoint_folder(std::int64_t step) const {
   return fmt::format("{}/step{}", options_.folder, step);
 }
 
+RealMachines::Done RealMachines::obey(const Order& order, const std::optional<Attack>& attack) {
+  const auto reply = crew_.obey(order, attack);
+  const bool by_phases = !reply.lost && !crew_.dies_for_real();
+  return {.lost = reply.lost,
+          .seconds = by_phases ? composed_seconds(phases_of(reply)) : reply.seconds};
+}
+
 RealMachines::Done RealMachines::perform_stage(const StageWork& work,
-                                               const std::optional<Attack>& attack,
-                                               Performed& record) {
+                                               const std::optional<Attack>& attack) {
   const double begin = wall_seconds();
   const auto elapsed = [&] { return wall_seconds() - begin; };
   Order order;
@@ -180,20 +178,13 @@ RealMachines::Done RealMachines::perform_stage(const StageWork& work,
     case Stage::transfer: {
       order.kind = Order::Kind::migrate;
       order.moves = moves_of(survivors_of(work.before), work.after, connected_);
-      record.bytes = bytes_on_the_way(order.moves, 0);
-      const auto reply = crew_.obey(order, attack);
-      const bool real = crew_.dies_for_real();
-      return {.lost = reply.lost,
-              .seconds = reply.lost || real ? reply.seconds : composed_seconds(phases_of(reply))};
+      return obey(order, attack);
     }
     case Stage::load: {
       order.kind = Order::Kind::load;
       order.folder = checkpoint_folder(work.step);
       if (work.step == 0) order.kind = Order::Kind::initialise;
-      const auto reply = crew_.obey(order, attack);
-      const bool real = crew_.dies_for_real();
-      return {.lost = reply.lost,
-              .seconds = reply.lost || real ? reply.seconds : composed_seconds(phases_of(reply))};
+      return obey(order, attack);
     }
     case Stage::reschedule:
     case Stage::checkpoint_write:
@@ -207,7 +198,7 @@ std::optional<Duration> RealMachines::stage(const StageWork& work) {
   Performed record{
       .stage = work.stage, .cause = work.cause, .step = work.step, .nodes = work.after.nodes};
   record.predicted.total = work.predicted;
-  const auto done = perform_stage(work, attack(work.threat, work.predicted), record);
+  const auto done = perform_stage(work, attack(work.threat, work.predicted));
   const auto took = time_of(done, work.predicted, work.threat);
   if (took) record.measured = *took;
   record.cut = !took;
@@ -217,10 +208,8 @@ std::optional<Duration> RealMachines::stage(const StageWork& work) {
 
 std::optional<Duration> RealMachines::write(const WriteWork& work) {
   namespace fs = std::filesystem;
-  Performed record{.stage = Stage::checkpoint_write,
-                   .step = work.step,
-                   .nodes = work.configuration.nodes,
-                   .bytes = static_cast<double>(work.bytes)};
+  Performed record{
+      .stage = Stage::checkpoint_write, .step = work.step, .nodes = work.configuration.nodes};
   record.predicted.total = work.predicted;
   Order order;
   order.kind = Order::Kind::save;
@@ -228,14 +217,14 @@ std::optional<Duration> RealMachines::write(const WriteWork& work) {
   order.folder = checkpoint_folder(work.step) + ".part";
   fs::remove_all(order.folder);
   fs::create_directories(order.folder);
-  const auto reply = crew_.obey(order, attack(work.threat, work.predicted));
-  Done done{.lost = reply.lost, .seconds = reply.seconds};
-  if (!reply.lost && !crew_.dies_for_real()) done.seconds = composed_seconds(phases_of(reply));
+  const auto done = obey(order, attack(work.threat, work.predicted));
   const auto took = time_of(done, work.predicted, work.threat);
   if (took) {
     // Whole or not at all: a name appears at once.
     fs::remove_all(checkpoint_folder(work.step));
     fs::rename(order.folder, checkpoint_folder(work.step));
+    if (checkpoint_ && *checkpoint_ != work.step) fs::remove_all(checkpoint_folder(*checkpoint_));
+    checkpoint_ = work.step;
     record.measured = *took;
   }
   record.cut = !took;

@@ -48,7 +48,8 @@ class RealMachines final : public Machines {
   /// What the work lasted on the job's clock; nothing when the loss came first.
   std::optional<Duration> time_of(const Done& done, Duration predicted,
                                   const std::optional<Threat>& threat) const;
-  Done perform_stage(const StageWork& work, const std::optional<Attack>& attack, Performed& record);
+  Done perform_stage(const StageWork& work, const std::optional<Attack>& attack);
+  Done obey(const Order& order, const std::optional<Attack>& attack);
   /// The configuration without the machines that were lost since it completed, even if they came
   /// back: they hold nothing.
   Configuration survivors_of(const Configuration& before) const;
@@ -60,6 +61,7 @@ class RealMachines final : public Machines {
   Crew& crew_;
   RealMachinesOptions options_;
   double planning_seconds_ = 0;
+  std::optional<std::int64_t> checkpoint_;  // the step that the newest covers; older ones are gone
   std::vector<RankPlace> connected_;
   std::set<NodeId> lost_;  // since the last completed configuration
 };
