@@ -52,6 +52,8 @@ struct Sweeps {
   std::int64_t bytes_max = std::int64_t{1} << 31;     // of a copy
   std::int64_t elements_max = std::int64_t{1} << 30;  // of Adam and slice sums
   bool separate_host = true;      // memory and launches of its own: links and launches are measured
+  std::vector<int> arrays = {0};  // of parameters that are updated at once; 0: nobody counts them
+  int rows_factor = 1;            // of the row counts of shapes that are trained
   std::vector<int> fabric_ranks;  // how many ranks exchange data; empty: no fabric is measured
   std::vector<int> crew_ranks;    // how many are started, connected and killed; empty: none are
 };

@@ -22,18 +22,29 @@ class Compute {
 
   virtual std::byte* allocate(std::size_t bytes) = 0;  // content undefined; throws MachineError
   virtual void release(std::byte* memory) = 0;
-  /// The most bytes allocated at once so far; 0 where nobody counts.
+  /// The most bytes allocated at once so far, without what it holds for itself from the start; 0
+  /// where nobody counts.
   virtual std::size_t peak_bytes() const { return 0; }
   virtual void upload(void* to, const void* from, std::size_t bytes) = 0;
   virtual void download(void* to, const void* from, std::size_t bytes) = 0;  // waits
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual void clear(void* memory, std::size_t bytes) = 0;
   virtual void synchronize() = 0;
-  /// Copies within the device's memory, what other ranks have there included; done when it returns.
-  /// From any thread: fabrics copy with it.
-  virtual void copy_now(void* to, const void* from, std::size_t bytes) const = 0;
+  /// Done when it returns. Within the device's memory, what other ranks have there included:
+  /// fabrics copy with it.
+  void copy_now(void* to, const void* from, std::size_t bytes) {
+    copy(to, from, bytes);
+    synchronize();
+  }
 
   virtual void product(const ProductShape& shape, const float* a, const float* b, float* c) = 0;
+  /// product() of each; results do not overlap.
+  virtual void products(const ProductShape& shape, const ProductBatch& batch, const float* a,
+                        const float* b, float* c) {
+    for (std::int64_t i = 0; i < batch.count; ++i) {
+      product(shape, a + i * batch.a_step, b + i * batch.b_step, c + i * batch.c_step);
+    }
+  }
 
   /// out[i] = in[order[i] / top_k] · (weights ? weights[order[i]] : 1), for `rows` rows; zeros
   /// where order[i] is negative.

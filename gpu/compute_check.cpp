@@ -172,15 +172,6 @@ class Comparison {
         "copy", [&](Bench& b) { b.compute.copy(b.out(1001), b.in(numbers), 1001 * sizeof(float)); },
         true);
     check(
-        "copy_now",
-        [&](Bench& b) {
-          float* to = b.out(1001);
-          const float* from = b.in(numbers);
-          b.compute.synchronize();
-          b.compute.copy_now(to, from, 1001 * sizeof(float));
-        },
-        true);
-    check(
         "clear", [&](Bench& b) { b.compute.clear(b.in(numbers), 1001 * sizeof(float)); }, true);
     // Whether anything can be wrong there is known from the arrays of all other operations.
     check(

@@ -21,6 +21,14 @@ struct ProductShape {
   std::int64_t c_stride = 0;
 };
 
+/// Several products of one shape: how many floats further the operands of the next one lie.
+struct ProductBatch {
+  std::int64_t count = 1;
+  std::int64_t a_step = 0;
+  std::int64_t b_step = 0;
+  std::int64_t c_step = 0;
+};
+
 /// `exact`: floats hold small integers, so that sums are the same in any order; what is not linear
 /// has another form there, and folds its results (gpu/layer/README.md).
 enum class Arithmetic { real, exact };

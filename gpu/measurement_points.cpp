@@ -39,8 +39,16 @@ class Points {
   }
 
  private:
-  /// Shapes that a CPU trains: they are measured down to few rows, and with their attention.
+  /// Shapes that are trained here: they are measured down to few rows, and with their attention.
   static bool small(const ShapeZooEntry& entry) { return entry.heads > 0; }
+  Counts times_factor(Counts rows) const {
+    for (auto& count : rows) count *= sweeps_.rows_factor;
+    return rows;
+  }
+  Counts trained_rows() const {
+    return times_factor(quick_ ? Counts{8, 64, 256, 1024}
+                               : Counts{8, 32, 128, 512, 1024, 2048, 4096});
+  }
 
   /// M1, and the largest GEMM.
   void ceilings() {
@@ -94,7 +102,7 @@ class Points {
                                                    : std::vector<int>{2, 8};
     Counts all_rows = quick_ ? Counts{512, 4096} : Counts{256, 1024, 2048, 4096, 8192, 16384};
     if (small(entry)) {
-      all_rows = quick_ ? Counts{8, 64, 256, 1024} : Counts{8, 32, 128, 512, 1024, 2048, 4096};
+      all_rows = trained_rows();
     }
     for (const int experts : counts) {
       if (entry.experts == 8 && experts > 8) continue;
@@ -102,8 +110,9 @@ class Points {
         for (const char* skew : {"uniform", "zipf", "empty", "odd"}) {
           const std::string name = skew;
           const bool skewed = name != "uniform";
-          if (skewed && (quick_ || experts < 4 || experts == 6)) continue;
-          if (skewed && rows != 1024 && rows != 4096 && rows != 16384) continue;
+          if (skewed && ((quick_ && !small(entry)) || experts < 4 || experts == 6)) continue;
+          const auto round = rows / (small(entry) ? sweeps_.rows_factor : 1);
+          if (skewed && round != 1024 && round != 4096 && round != 16384) continue;
           for (const auto& variant : backend_.expert_variants()) {
             for (const auto pass : {Operation::expert_forward, Operation::expert_backward}) {
               Point point = shaped(pass, entry);
@@ -153,7 +162,7 @@ class Points {
     Counts all_tokens =
         quick_ ? Counts{256, 1024, 4096, 16384} : Counts{256, 1024, 4096, 16384, 65536};
     if (small(entry)) {
-      all_tokens = quick_ ? Counts{8, 64, 256, 1024} : Counts{8, 32, 128, 512, 1024, 2048, 4096};
+      all_tokens = trained_rows();
     }
     for (const std::int64_t tokens : all_tokens) {
       Point gate = shaped(Operation::gate, entry);
@@ -178,7 +187,9 @@ class Points {
     }
     Counts all_pairs =
         quick_ ? Counts{1024, 4096, 65536} : Counts{1024, 4096, 16384, 65536, 262144};
-    if (small(entry)) all_pairs = quick_ ? Counts{16, 256, 8192} : Counts{16, 64, 256, 2048, 8192};
+    if (small(entry)) {
+      all_pairs = times_factor(quick_ ? Counts{16, 256, 8192} : Counts{16, 64, 256, 2048, 8192});
+    }
     for (const std::int64_t pairs : all_pairs) {
       for (const char* skew : {"uniform", "zipf"}) {
         Point point;
@@ -218,7 +229,7 @@ class Points {
   /// experts are reduced in one group of messages.
   void fabric() {
     for (const int ranks : sweeps_.fabric_ranks) {
-      for (int log2 = 4; log2 <= 24; log2 += quick_ ? 4 : 2) {
+      for (int log2 = 4; log2 <= 28; log2 += quick_ ? 4 : 2) {
         const std::int64_t bytes = (std::int64_t{1} << log2) * ranks * (ranks - 1);
         if (bytes > sweeps_.bytes_max) continue;
         sized(Operation::all_to_all, bytes / ranks);
@@ -245,7 +256,8 @@ class Points {
     }
     if (sweeps_.crew_ranks.empty()) return;
     for (const int files : {1, 8, 24}) {
-      for (const std::int64_t bytes : {1 << 12, 1 << 16, 1 << 19, 1 << 22}) {
+      for (const std::int64_t bytes : {1 << 12, 1 << 16, 1 << 19, 1 << 22, 1 << 25}) {
+        if (bytes > 1 << 22 && bytes * files > sweeps_.bytes_max) continue;
         for (const auto operation : {Operation::checkpoint_write, Operation::checkpoint_read}) {
           sized(operation, bytes * files);
           points_.back().experts = files;
@@ -276,10 +288,14 @@ class Points {
                                    1 << 24, 1 << 26, 1 << 28, std::int64_t{1} << 30};
     // The experts of small shapes have few parameters.
     if (sweeps_.elements_max < 1 << 26)
-      sizes = {1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22};
+      sizes = {1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 25};
     for (const auto size : sizes) {
       if (size > sweeps_.elements_max) continue;
-      sized(Operation::adam, size);
+      for (const int arrays : sweeps_.arrays) {
+        if (arrays > 0 && size % arrays != 0) continue;
+        sized(Operation::adam, size);
+        points_.back().experts = arrays;
+      }
       for (const int slices : {2, 4, 8}) {
         if (size * slices > (std::int64_t{1} << 31)) continue;
         sized(Operation::slice_sum, size);

@@ -79,6 +79,8 @@ class Rank {
         rank_(rank),
         ranks_(ranks) {}
 
+  Compute& compute() { return *compute_; }
+
   Trained train(Fabric& fabric, Turn* turn, std::uint64_t seed) {
     initialise(seed);
     const Reduction reduction(shared_gradients(), rank_);
@@ -176,10 +178,7 @@ std::vector<Trained> train(const std::string& compute, const Mode& mode, int ran
                            std::uint64_t seed) {
   Turn turn;
   Turn* const shared_turn = mode.serialised ? &turn : nullptr;
-  const auto copier = make_compute(compute);
-  HostLocal local(ranks, shared_turn, [&copier](void* to, const void* from, std::size_t bytes) {
-    copier->copy_now(to, from, bytes);
-  });
+  HostLocal local(ranks, shared_turn);
   std::vector<Trained> trained(z(ranks));
   std::vector<std::exception_ptr> failures(z(ranks));
   std::vector<std::thread> threads;
@@ -187,7 +186,9 @@ std::vector<Trained> train(const std::string& compute, const Mode& mode, int ran
     threads.emplace_back([&, r] {
       try {
         Rank rank(compute, mode, r, ranks);
-        const auto fabric = local.fabric(r);
+        const auto fabric = local.fabric(r, [&rank](void* to, const void* from, std::size_t bytes) {
+          rank.compute().copy_now(to, from, bytes);
+        });
         trained[z(r)] = rank.train(*fabric, shared_turn, seed);
       } catch (const PeerLost&) {
       } catch (...) {

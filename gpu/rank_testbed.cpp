@@ -166,15 +166,9 @@ class RankTestbed final : public Testbed {
     if (options_.mode == Mode::processes) {
       return make_process_crew(setup, [name = options_.compute] { return make_compute(name); });
     }
-    const int ranks = input.scenario.cluster.nodes * input.scenario.cluster.node_type.gpus;
+    const int ranks = std::max(input.scenario.cluster.nodes * input.scenario.cluster.node_type.gpus,
+                               options_.parts);
     const bool partitioned = options_.mode == Mode::partitioned;
-    CopyBytes copy;
-    if (options_.device_memory) {
-      const std::shared_ptr<Compute> copier = make_compute(options_.compute);
-      copy = [copier](void* to, const void* from, std::size_t bytes) {
-        copier->copy_now(to, from, bytes);
-      };
-    }
     return make_thread_crew(
         setup, {.serialised = options_.mode == Mode::serialised,
                 .clock = options_.clock,
@@ -183,7 +177,7 @@ class RankTestbed final : public Testbed {
                       return make_compute(
                           name, {.rank = place, .ranks = ranks, .partitioned = partitioned});
                     },
-                .copy = std::move(copy)});
+                .device_memory = options_.device_memory});
   }
 
   RankTestbedOptions options_;

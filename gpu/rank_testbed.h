@@ -18,6 +18,8 @@ struct RankTestbedOptions {
   Mode mode = Mode::serialised;
   CaseWorld world;  // what the backend measures
   std::vector<std::pair<std::string, std::string>> facts;
+  /// Of the device in the mode partitioned; 0: as many as ranks.
+  int parts = 0;
   /// Of the phases of serialised ranks; null: the wall's. thread_seconds() where threads compute.
   PhaseClock clock = nullptr;
   /// Tensors lie in memory that only the arithmetic reaches.

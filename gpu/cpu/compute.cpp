@@ -70,9 +70,6 @@ class Cpu final : public Compute {
     if (bytes > 0) std::memset(memory, 0, bytes);
   }
   void synchronize() override {}
-  void copy_now(void* to, const void* from, std::size_t bytes) const override {
-    if (bytes > 0) std::memcpy(to, from, bytes);
-  }
 
   void product(const ProductShape& shape, const float* a, const float* b, float* c) override {
     if (shape.rows == 0 || shape.columns == 0) return;

@@ -84,6 +84,7 @@ class Cuda final : public Compute {
             "cublasSetSmCountTarget");
     }
     sums_.reserve(kSumBlocks + 1);
+    memory_.begin_count();  // the workspace is the arithmetic's own
   }
   ~Cuda() override { cudaStreamSynchronize(stream_); }
 
@@ -93,6 +94,7 @@ class Cuda final : public Compute {
 
   std::byte* allocate(std::size_t bytes) override { return memory_.take(bytes); }
   void release(std::byte* memory) override { memory_.give(memory); }
+  std::size_t peak_bytes() const override { return memory_.peak_bytes(); }
   void upload(void* to, const void* from, std::size_t bytes) override {
     move(to, from, bytes, cudaMemcpyHostToDevice);
     stream_.wait();  // `from` may be gone when this returns
@@ -108,34 +110,43 @@ class Cuda final : public Compute {
     if (bytes > 0) check(cudaMemsetAsync(memory, 0, bytes, stream_), "cudaMemsetAsync");
   }
   void synchronize() override { stream_.wait(); }
-  void copy_now(void* to, const void* from, std::size_t bytes) const override {
-    if (bytes == 0) return;
-    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cudaStreamPerThread),
-          "cudaMemcpyAsync");
-    check(cudaStreamSynchronize(cudaStreamPerThread), "cudaStreamSynchronize");
-  }
 
+  void product(const ProductShape& shape, const float* a, const float* b, float* c) override {
+    products(shape, {}, a, b, c);
+  }
   /// cuBLAS is column-major: every row-major matrix is its transpose there, and the operands of the
   /// transposed product change places.
-  void product(const ProductShape& s, const float* a, const float* b, float* c) override {
-    if (s.rows == 0 || s.columns == 0) return;
+  void products(const ProductShape& s, const ProductBatch& batch, const float* a, const float* b,
+                float* c) override {
+    if (s.rows == 0 || s.columns == 0 || batch.count == 0) return;
     const auto stride = [](std::int64_t given, std::int64_t tight) {
       return given == 0 ? tight : given;
     };
     const std::int64_t c_stride = stride(s.c_stride, s.columns);
     if (s.inner == 0) {
-      if (!s.accumulate) clear_rows(c, s.rows, s.columns, c_stride);
+      for (std::int64_t i = 0; i < batch.count && !s.accumulate; ++i) {
+        clear_rows(c + i * batch.c_step, s.rows, s.columns, c_stride);
+      }
       return;
     }
     const float one = 1;
     const float kept = s.accumulate ? 1.0F : 0.0F;
-    check(cublasGemmEx_64(blas_, s.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
-                          s.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N, s.columns, s.rows, s.inner,
-                          &one, b, CUDA_R_32F,
-                          stride(s.b_stride, s.b_transposed ? s.inner : s.columns), a, CUDA_R_32F,
-                          stride(s.a_stride, s.a_transposed ? s.rows : s.inner), &kept, c,
-                          CUDA_R_32F, c_stride, type_, CUBLAS_GEMM_DEFAULT),
-          "cublasGemmEx");
+    const auto of_b = s.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+    const auto of_a = s.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+    const std::int64_t b_stride = stride(s.b_stride, s.b_transposed ? s.inner : s.columns);
+    const std::int64_t a_stride = stride(s.a_stride, s.a_transposed ? s.rows : s.inner);
+    if (batch.count == 1) {
+      check(cublasGemmEx_64(blas_, of_b, of_a, s.columns, s.rows, s.inner, &one, b, CUDA_R_32F,
+                            b_stride, a, CUDA_R_32F, a_stride, &kept, c, CUDA_R_32F, c_stride,
+                            type_, CUBLAS_GEMM_DEFAULT),
+            "cublasGemmEx");
+      return;
+    }
+    check(cublasGemmStridedBatchedEx_64(blas_, of_b, of_a, s.columns, s.rows, s.inner, &one, b,
+                                        CUDA_R_32F, b_stride, batch.b_step, a, CUDA_R_32F, a_stride,
+                                        batch.a_step, &kept, c, CUDA_R_32F, c_stride, batch.c_step,
+                                        batch.count, type_, CUBLAS_GEMM_DEFAULT),
+          "cublasGemmStridedBatchedEx");
   }
 
   void gather(const float* in, const int* order, const float* weights, int top_k, std::int64_t rows,

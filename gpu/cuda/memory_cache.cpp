@@ -21,44 +21,61 @@ std::size_t rounded(std::size_t bytes) {
 }  // namespace
 
 MemoryCache::~MemoryCache() {
-  for (const auto& [block, size] : sizes_) cudaFree(block);
+  for (const auto& [address, block] : blocks_) cudaFree(address);
 }
 
 std::byte* MemoryCache::take(std::size_t bytes) {
   const std::size_t size = rounded(bytes);
   auto& same_size = free_[size];
+  std::byte* address = nullptr;
   if (!same_size.empty()) {
-    std::byte* block = same_size.back();
+    address = same_size.back();
     same_size.pop_back();
-    return block;
+  } else {
+    address = fresh(size);
   }
-  void* block = nullptr;
-  cudaError_t status = cudaMalloc(&block, size);
+  blocks_[address] = {.size = size, .asked = bytes};
+  taken_ += bytes;
+  peak_ = std::max(peak_, taken_);
+  return address;
+}
+
+std::byte* MemoryCache::fresh(std::size_t size) {
+  void* address = nullptr;
+  cudaError_t status = cudaMalloc(&address, size);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();  // it is dealt with
     drop_free_blocks();
-    status = cudaMalloc(&block, size);
+    status = cudaMalloc(&address, size);
   }
   if (status != cudaSuccess) {
     cudaGetLastError();
     throw GpuError(fmt::format("cudaMalloc of {} bytes: {}", size, cudaGetErrorString(status)));
   }
-  sizes_.emplace(static_cast<std::byte*>(block), size);
-  return static_cast<std::byte*>(block);
+  return static_cast<std::byte*>(address);
 }
 
-void MemoryCache::give(std::byte* block) {
-  if (block == nullptr) return;
-  const auto size = sizes_.find(block);
-  BETHANY_CHECK(size != sizes_.end(), "memory that was not taken here");
-  free_[size->second].push_back(block);
+void MemoryCache::give(std::byte* address) {
+  if (address == nullptr) return;
+  const auto found = blocks_.find(address);
+  BETHANY_CHECK(found != blocks_.end(), "memory that was not taken here");
+  Block& block = found->second;
+  taken_ -= block.asked;
+  block.asked = 0;
+  free_[block.size].push_back(address);
+}
+
+void MemoryCache::begin_count() {
+  for (auto& [address, block] : blocks_) block.asked = 0;
+  taken_ = 0;
+  peak_ = 0;
 }
 
 void MemoryCache::drop_free_blocks() {
   for (auto& [size, blocks] : free_) {
     for (std::byte* block : blocks) {
       check(cudaFree(block), "cudaFree");
-      sizes_.erase(block);
+      blocks_.erase(block);
     }
     blocks.clear();
   }

@@ -21,12 +21,23 @@ class MemoryCache {
   std::byte* take(std::size_t bytes);
   /// Requires: taken from here and not given back since; or null.
   void give(std::byte* block);
+  /// The most bytes that were taken at once since the last call of begin_count(), as they were
+  /// asked for, without those that were taken before it.
+  std::size_t peak_bytes() const { return peak_; }
+  void begin_count();
 
  private:
+  struct Block {
+    std::size_t size = 0;
+    std::size_t asked = 0;  // 0: free, or not counted
+  };
+  std::byte* fresh(std::size_t size);
   void drop_free_blocks();
 
-  std::unordered_map<std::byte*, std::size_t> sizes_;    // of all blocks
+  std::unordered_map<std::byte*, Block> blocks_;         // all
   std::map<std::size_t, std::vector<std::byte*>> free_;  // by size
+  std::size_t taken_ = 0;                                // bytes asked for, counted
+  std::size_t peak_ = 0;
 };
 
 }  // namespace bethany::cuda

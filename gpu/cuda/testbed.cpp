@@ -1,46 +1,48 @@
 // Ranks that train on one GPU, threads of this process.
+#include "gpu/cuda/trained.h"
+
 #include "gpu/backend.h"
 #include "gpu/compute.h"
 #include "gpu/rank_testbed.h"
 #include "sim/base/object_reader.h"
 
 namespace bethany {
-namespace {
 
-/// Experts as of the shape `gpt`, which calibrate measures. One layer: every run draws and saves
-/// all weights.
-CaseWorld world() {
+CaseWorld cuda::trained_world() {
   CaseWorld world;
   world.stack = {.layers = 1,
-                 .hidden = 1024,
-                 .ffn = 4096,
+                 .hidden = 512,
+                 .ffn = 2048,
                  .gated = false,
                  .experts = 8,
                  .top_k = 1,
-                 .heads = 16,
-                 .sequence_length = 1024,
+                 .heads = 8,
+                 .sequence_length = 256,
                  .exact = false};
+  world.sequences = 8;
   return world;
 }
 
-/// What a backend says of its machine; it goes at once, with the memory it took.
-std::vector<std::pair<std::string, std::string>> facts_of(Mode mode) {
+std::vector<std::pair<std::string, std::string>> cuda::facts_of_trained(Mode mode) {
+  // What a backend says of its machine; it goes at once, with the memory it took.
   auto facts = make_backend("cuda", 1)->machine().facts;
   if (mode == Mode::partitioned) {
-    // Ten ranks are the most of all cases.
-    const auto compute = make_compute("cuda", {.rank = 0, .ranks = 10, .partitioned = true});
+    const auto compute = make_compute("cuda", {.rank = 0, .ranks = kParts, .partitioned = true});
     facts.emplace_back("partition", compute->remark());
   }
   return facts;
 }
+
+namespace {
 
 std::unique_ptr<Testbed> make(ObjectReader& options) {
   const auto mode =
       mode_named(options.choice("mode", {"serialised", "threads", "partitioned"}, "serialised"));
   return make_rank_testbed({.compute = "cuda",
                             .mode = mode,
-                            .world = world(),
-                            .facts = facts_of(mode),
+                            .world = cuda::trained_world(),
+                            .facts = cuda::facts_of_trained(mode),
+                            .parts = cuda::kParts,
                             .device_memory = true});
 }
 

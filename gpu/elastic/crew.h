@@ -60,7 +60,7 @@ struct ThreadCrewOptions {
   /// Of a rank, by its place on the device: 0, 1, …, as many as ranks at once; a killed rank's is
   /// free again.
   std::function<std::unique_ptr<Compute>(int place)> compute;
-  CopyBytes copy;  // how the fabric copies; empty: within the memory of the host
+  bool device_memory = false;  // tensors lie where only the arithmetic reaches: it copies
 };
 
 /// Ranks as threads of this process, data through its memory.

@@ -48,13 +48,19 @@ class ThreadCrew final : public Crew {
   bool runs(NodeId node) const override { return machines_.count(node) != 0; }
 
   void connect(const std::vector<RankPlace>& ranks) override {
-    network_ = std::make_unique<HostLocal>(static_cast<int>(ranks.size()), turn(), options_.copy);
+    network_ = std::make_unique<HostLocal>(static_cast<int>(ranks.size()), turn());
     connected_.clear();
     places_ = ranks;
     for (std::size_t i = 0; i < ranks.size(); ++i) {
       Rank* const rank = machines_.at(ranks[i].node)[static_cast<std::size_t>(ranks[i].gpu)].get();
-      rank->worker->connect(std::make_unique<FusedFabric>(network_->fabric(static_cast<int>(i)),
-                                                          rank->fuse, rank->exchanges));
+      CopyBytes copy;
+      if (options_.device_memory) {
+        copy = [worker = rank->worker.get()](void* to, const void* from, std::size_t bytes) {
+          worker->compute().copy_now(to, from, bytes);
+        };
+      }
+      rank->worker->connect(std::make_unique<FusedFabric>(
+          network_->fabric(static_cast<int>(i), std::move(copy)), rank->fuse, rank->exchanges));
       connected_.push_back(rank);
     }
   }

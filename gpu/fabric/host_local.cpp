@@ -27,7 +27,6 @@ struct PostedSend {
 struct HostLocalState {
   int ranks = 0;
   Turn* turn = nullptr;
-  CopyBytes copy;
 
   std::mutex mutex;  // guards all below
   std::condition_variable changed;
@@ -52,8 +51,8 @@ namespace {
 
 class HostLocalFabric final : public Fabric {
  public:
-  HostLocalFabric(std::shared_ptr<HostLocalState> state, int rank)
-      : state_(std::move(state)), rank_(rank) {}
+  HostLocalFabric(std::shared_ptr<HostLocalState> state, int rank, CopyBytes copy)
+      : state_(std::move(state)), rank_(rank), copy_(std::move(copy)) {}
 
   int rank() const override { return rank_; }
   int ranks() const override { return state_->ranks; }
@@ -136,7 +135,7 @@ class HostLocalFabric final : public Fabric {
 
   double copy_all(const std::vector<PostedSend*>& messages, std::span<const Receive> receives) {
     // One after the other and by this thread: other programs' share of the core is not counted.
-    const bool alone = state_->turn != nullptr && !state_->copy;
+    const bool alone = state_->turn != nullptr && !copy_;
     const auto now = alone ? thread_seconds : wall_seconds;
     double total = 0;
     double begin = now();
@@ -146,8 +145,8 @@ class HostLocalFabric final : public Fabric {
       BETHANY_CHECK(message.bytes == receive.bytes && receive.bytes > 0,
                     "rank {} sends {} bytes, rank {} receives {}", receive.from, message.bytes,
                     rank_, receive.bytes);
-      if (state_->copy) {
-        state_->copy(receive.data, message.data, receive.bytes);
+      if (copy_) {
+        copy_(receive.data, message.data, receive.bytes);
       } else {
         std::memcpy(receive.data, message.data, receive.bytes);
       }
@@ -161,22 +160,21 @@ class HostLocalFabric final : public Fabric {
 
   std::shared_ptr<HostLocalState> state_;
   int rank_;
+  CopyBytes copy_;
 };
 
 }  // namespace
 
-HostLocal::HostLocal(int ranks, Turn* turn, CopyBytes copy)
-    : state_(std::make_shared<HostLocalState>()) {
+HostLocal::HostLocal(int ranks, Turn* turn) : state_(std::make_shared<HostLocalState>()) {
   BETHANY_CHECK(ranks > 0, "{} ranks", ranks);
   state_->ranks = ranks;
   state_->turn = turn;
-  state_->copy = std::move(copy);
   state_->mailboxes.resize(static_cast<std::size_t>(ranks) * static_cast<std::size_t>(ranks));
 }
 
-std::unique_ptr<Fabric> HostLocal::fabric(int rank) {
+std::unique_ptr<Fabric> HostLocal::fabric(int rank, CopyBytes copy) {
   BETHANY_CHECK(rank >= 0 && rank < state_->ranks, "rank {} of {}", rank, state_->ranks);
-  return std::make_unique<HostLocalFabric>(state_, rank);
+  return std::make_unique<HostLocalFabric>(state_, rank, std::move(copy));
 }
 
 void HostLocal::abort(const std::string& why) {

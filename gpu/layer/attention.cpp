@@ -62,16 +62,17 @@ void Attention::forward(RankContext& at, const float* x, std::int64_t samples) {
   });
 }
 
+ProductBatch Attention::heads(std::int64_t a_step, std::int64_t b_step, std::int64_t c_step) const {
+  return {.count = shape_.heads, .a_step = a_step, .b_step = b_step, .c_step = c_step};
+}
+
 template <class Work>
-void Attention::each_head(const Work& work) const {
+void Attention::each_sample(const Work& work) const {
   const std::int64_t hidden = shape_.hidden;
+  const std::int64_t length = shape_.sequence_length;
   for (std::int64_t sample = 0; sample < samples_; ++sample) {
-    const std::int64_t row = sample * shape_.sequence_length;
-    for (std::int64_t head = 0; head < shape_.heads; ++head) {
-      const std::int64_t column = head * (hidden / shape_.heads);
-      work(row * 3 * hidden + column, row * hidden + column,
-           (sample * shape_.heads + head) * shape_.sequence_length * shape_.sequence_length);
-    }
+    const std::int64_t row = sample * length;
+    work(row * 3 * hidden, row * hidden, sample * shape_.heads * length * length);
   }
 }
 
@@ -80,25 +81,27 @@ void Attention::attend() {
   const std::int64_t hidden = shape_.hidden;
   const std::int64_t width = hidden / shape_.heads;
   const std::int64_t length = shape_.sequence_length;
+  const std::int64_t matrix_size = length * length;
   const float* qkv = qkv_.data();
   float* scores = probabilities_.reserve(samples_ * shape_.heads * length * length);
-  each_head([&](std::int64_t q, std::int64_t, std::int64_t matrix) {
-    compute_.product({.rows = length,
-                      .columns = length,
-                      .inner = width,
-                      .b_transposed = true,
-                      .a_stride = 3 * hidden,
-                      .b_stride = 3 * hidden},
-                     qkv + q, qkv + q + hidden, scores + matrix);
+  each_sample([&](std::int64_t q, std::int64_t, std::int64_t matrix) {
+    compute_.products({.rows = length,
+                       .columns = length,
+                       .inner = width,
+                       .b_transposed = true,
+                       .a_stride = 3 * hidden,
+                       .b_stride = 3 * hidden},
+                      heads(width, width, matrix_size), qkv + q, qkv + q + hidden, scores + matrix);
   });
   compute_.causal_forward(causal_shape(), scores);
-  each_head([&](std::int64_t q, std::int64_t row, std::int64_t matrix) {
-    compute_.product({.rows = length,
-                      .columns = width,
-                      .inner = length,
-                      .b_stride = 3 * hidden,
-                      .c_stride = hidden},
-                     scores + matrix, qkv + q + 2 * hidden, context_.data() + row);
+  each_sample([&](std::int64_t q, std::int64_t row, std::int64_t matrix) {
+    compute_.products({.rows = length,
+                       .columns = width,
+                       .inner = length,
+                       .b_stride = 3 * hidden,
+                       .c_stride = hidden},
+                      heads(matrix_size, width, width), scores + matrix, qkv + q + 2 * hidden,
+                      context_.data() + row);
   });
   settle(context_.data(), tokens() * hidden);
 }
@@ -140,35 +143,38 @@ void Attention::attend_backward(const float* context_gradient, float* qkv_gradie
   const std::int64_t hidden = shape_.hidden;
   const std::int64_t width = hidden / shape_.heads;
   const std::int64_t length = shape_.sequence_length;
+  const std::int64_t matrix_size = length * length;
   const float* qkv = qkv_.data();
   float* scores = scratch_.score_gradient.reserve(samples_ * shape_.heads * length * length);
-  each_head([&](std::int64_t q, std::int64_t row, std::int64_t matrix) {
-    compute_.product({.rows = length,
-                      .columns = length,
-                      .inner = width,
-                      .b_transposed = true,
-                      .a_stride = hidden,
-                      .b_stride = 3 * hidden},
-                     context_gradient + row, qkv + q + 2 * hidden, scores + matrix);
-    compute_.product({.rows = length,
-                      .columns = width,
-                      .inner = length,
-                      .a_transposed = true,
-                      .b_stride = hidden,
-                      .c_stride = 3 * hidden},
-                     probabilities_.data() + matrix, context_gradient + row,
-                     qkv_gradient + q + 2 * hidden);
+  each_sample([&](std::int64_t q, std::int64_t row, std::int64_t matrix) {
+    compute_.products({.rows = length,
+                       .columns = length,
+                       .inner = width,
+                       .b_transposed = true,
+                       .a_stride = hidden,
+                       .b_stride = 3 * hidden},
+                      heads(width, width, matrix_size), context_gradient + row,
+                      qkv + q + 2 * hidden, scores + matrix);
+    compute_.products({.rows = length,
+                       .columns = width,
+                       .inner = length,
+                       .a_transposed = true,
+                       .b_stride = hidden,
+                       .c_stride = 3 * hidden},
+                      heads(matrix_size, width, width), probabilities_.data() + matrix,
+                      context_gradient + row, qkv_gradient + q + 2 * hidden);
   });
   compute_.causal_backward(causal_shape(), probabilities_.data(), scores);
-  each_head([&](std::int64_t q, std::int64_t, std::int64_t matrix) {
+  each_sample([&](std::int64_t q, std::int64_t, std::int64_t matrix) {
     ProductShape product{.rows = length,
                          .columns = width,
                          .inner = length,
                          .b_stride = 3 * hidden,
                          .c_stride = 3 * hidden};
-    compute_.product(product, scores + matrix, qkv + q + hidden, qkv_gradient + q);
+    const ProductBatch batch = heads(matrix_size, width, width);
+    compute_.products(product, batch, scores + matrix, qkv + q + hidden, qkv_gradient + q);
     product.a_transposed = true;
-    compute_.product(product, scores + matrix, qkv + q, qkv_gradient + q + hidden);
+    compute_.products(product, batch, scores + matrix, qkv + q, qkv_gradient + q + hidden);
   });
   settle(qkv_gradient, tokens() * 3 * hidden);
 }

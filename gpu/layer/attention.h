@@ -36,9 +36,12 @@ class Attention : BlockPart {
   CausalShape causal_shape() const;
   void attend();
   void attend_backward(const float* context_gradient, float* qkv_gradient);
-  /// Calls work(first element of q in the rows of qkv, the same in rows of hidden, matrix).
+  /// Calls work(first element of a sample's first q in the rows of qkv, the same in rows of hidden,
+  /// its first matrix). The heads of a sample are one batch.
   template <class Work>
-  void each_head(const Work& work) const;
+  void each_sample(const Work& work) const;
+  /// The products of all heads of a sample.
+  ProductBatch heads(std::int64_t a_step, std::int64_t b_step, std::int64_t c_step) const;
 
   AttentionScratch& scratch_;
   const float* x_ = nullptr;

@@ -35,11 +35,14 @@ Samples draw_samples(const StackShape& shape, const MicroBatch& batch) {
     const auto tokens = std::span(out.tokens).subspan(z(s) * sample, sample);
     const auto targets = std::span(out.targets).subspan(z(s) * sample, sample);
     draw(rng, shape.exact, 1, tokens);
-    for (std::size_t i = 0; i < sample; ++i) {
-      const std::size_t column = i % hidden;
-      const float before = i < hidden ? 0.0F : tokens[i - hidden - column + (column + 1) % hidden];
-      const float sum = tokens[i] + before;
-      targets[i] = shape.exact ? wrapped(sum) : sum;
+    // Of each value, the one beside it in the row before, the last one's neighbour being the first.
+    for (std::size_t row = 0; row < sample; row += hidden) {
+      for (std::size_t column = 0; column < hidden; ++column) {
+        const std::size_t beside = column + 1 < hidden ? column + 1 : 0;
+        const float before = row == 0 ? 0.0F : tokens[row - hidden + beside];
+        const float sum = tokens[row + column] + before;
+        targets[row + column] = shape.exact ? wrapped(sum) : sum;
+      }
     }
   }
   return out;

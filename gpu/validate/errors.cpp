@@ -54,9 +54,16 @@ std::int64_t sample_size(double variation) {
 }
 
 double coefficient_of_variation(std::span<const double> values) {
-  const double middle = mean(values);
-  BETHANY_CHECK(middle > 0, "a mean of {}", middle);
-  return standard_deviation(values) / middle;
+  constexpr double kOfNormal = 1.4826;  // standard deviation / median deviation
+  const auto median_of = [](std::vector<double> sorted) {
+    std::sort(sorted.begin(), sorted.end());
+    return quantile_sorted(sorted, 0.5);
+  };
+  const double middle = median_of({values.begin(), values.end()});
+  BETHANY_CHECK(middle > 0, "a median of {}", middle);
+  std::vector<double> deviations;
+  for (const double value : values) deviations.push_back(std::abs(value - middle));
+  return kOfNormal * median_of(std::move(deviations)) / middle;
 }
 
 double relative_difference(double a, double b) {

@@ -38,7 +38,9 @@ std::optional<double> skill(double error, double baseline);
 /// of a pilot: max(20, ⌈(1.96 · cv / 0.05)²⌉).
 std::int64_t sample_size(double coefficient_of_variation);
 
-/// Standard deviation / mean. Requires: at least two values, a mean above 0.
+/// Standard deviation / mean, of all but the stray values: 1.4826 times the median deviation from
+/// the median, over the median. A machine that halts once in a while for a hundred steps' time says
+/// nothing of how many steps show a median. Requires: at least two values, a median above 0.
 double coefficient_of_variation(std::span<const double> values);
 
 /// |a - b| / ((a + b) / 2). Requires: a + b > 0, none negative.

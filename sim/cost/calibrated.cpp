@@ -134,6 +134,7 @@ class CalibratedTimer final : public StepTimer {
     experts_ = model.experts;
     top_k_ = model.top_k;
     layers_ = model.layers;
+    moe_layers_ = model.moe_layers;
     sequence_length_ = static_cast<double>(training.sequence_length);
     expert_parameters_ = static_cast<double>(model.expert_parameters);
     dense_parameters_ = static_cast<double>(model.dense_parameters);
@@ -172,7 +173,10 @@ class CalibratedTimer final : public StepTimer {
   }
   Duration checkpoint_write(std::int64_t bytes, int nodes) const override {
     if (pieces_.checkpoint_write == nullptr) return analytic_->checkpoint_write(bytes, nodes);
-    return stored(pieces_.checkpoint_write, static_cast<double>(bytes) / nodes);
+    // An expert goes to one node whole.
+    const double most = std::ceil(experts_ * moe_layers_ / nodes) * expert_state_bytes_;
+    const auto mean = static_cast<double>(bytes) / nodes;
+    return stored(pieces_.checkpoint_write, std::max(mean, most));
   }
   Duration detection() const override { return analytic_->detection(); }
   Duration planning(int nodes) const override {
@@ -251,6 +255,7 @@ class CalibratedTimer final : public StepTimer {
   double row_bytes_ = 0;     // of one token's activation on the wire
   double rest_seconds_ = 0;  // per token: matrices that no curve covers
   int layers_ = 0;
+  int moe_layers_ = 0;
   int tensor_parallel_ = 1;
   bool gated_ = false;
   bool zero_ = false;
@@ -341,11 +346,9 @@ double CalibratedTimer::expert_reduce_seconds(const PlacementPlan& plan) const {
   return most;
 }
 
-/// Every different expert and the dense part are updated by themselves.
+/// Every different expert and the dense part are arrays of one update.
 double CalibratedTimer::optimizer_seconds(const StepQuery& query) const {
-  const double dense =
-      ask(pieces_.adam, {.size = dense_parameters_ / (zero_ ? query.ranks : tensor_parallel_)});
-  const double expert = ask(pieces_.adam, {.size = expert_parameters_});
+  const double dense = dense_parameters_ / (zero_ ? query.ranks : tensor_parallel_);
   std::vector<int> held(static_cast<std::size_t>(query.plan->ranks()));
   for (const auto& layer : query.plan->layers) {
     visit_experts(*query.plan, layer, [&held](std::size_t rank, std::size_t) { ++held[rank]; });
@@ -353,7 +356,8 @@ double CalibratedTimer::optimizer_seconds(const StepQuery& query) const {
   double most = 0;
   for (std::size_t rank = 0; rank < held.size(); ++rank) {
     const double speed = query.speeds.empty() ? 1 : query.speeds[rank];
-    most = std::max(most, (dense + held[rank] * expert) / speed);
+    const double size = dense + held[rank] * expert_parameters_;
+    most = std::max(most, ask(pieces_.adam, {.experts = held[rank] + 1.0, .size = size}) / speed);
   }
   return most;
 }

@@ -156,6 +156,7 @@ double count_of(Operation operation, const OperationSize& s) {
       return s.experts - 1;
     case Operation::reduce:
       return 2 * (s.experts - 1) * std::max(s.rows, 1.0);
+    case Operation::adam:
     case Operation::planning:
     case Operation::process_start:
     case Operation::communicator:
@@ -239,6 +240,7 @@ const std::vector<ShapeZooEntry>& shape_zoo() {
        0},
       {"tiny", {}, 64, 128, false, 8, 2, {{64, 192}, {64, 64}}, 2, 64},
       {"small", {}, 256, 512, false, 8, 1, {{256, 768}, {256, 256}}, 4, 64},
+      {"medium", {}, 512, 2048, false, 8, 1, {{512, 1536}, {512, 512}}, 8, 256},
   };
   return zoo;
 }

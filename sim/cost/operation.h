@@ -26,7 +26,8 @@ enum class Operation {
   row_dot,              // one number a routed row: the gradient of the gate's weights
   activation_forward,   // rows × outputs; gated: two inputs make one output
   activation_backward,  // its gradient
-  adam,                 // size parameters: float master and moments, 16-bit gradient and weight
+  adam,                 // size parameters in `experts` arrays: float master and moments, 16-bit
+                        // gradient and weight
   slice_sum,            // size elements summed over `experts` float buffers, in a fixed order
   device_copy,          // size bytes read and written in device memory
   device_write,         // size bytes written
@@ -86,8 +87,8 @@ struct ShapeZooEntry {
   int sequence_length = 0;                 // for which it is measured
 };
 
-/// The shapes that are measured: gpt (Lazarus' GPT-M and GPT-L), mixtral, deepseek; for the CPU
-/// tiny and small.
+/// The shapes that are measured: gpt (Lazarus' GPT-M and GPT-L), mixtral, deepseek; those that
+/// validation trains: tiny and small on the CPU, medium on a GPU.
 const std::vector<ShapeZooEntry>& shape_zoo();
 
 }  // namespace bethany

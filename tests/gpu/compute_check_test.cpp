@@ -32,10 +32,6 @@ class Spoiled final : public Compute {
     spoil("clear", memory, bytes / sizeof(float));
   }
   void synchronize() override { cpu_->synchronize(); }
-  void copy_now(void* to, const void* from, std::size_t bytes) const override {
-    cpu_->copy_now(to, from, bytes);
-    spoil("copy_now", to, bytes / sizeof(float));
-  }
 
   void product(const ProductShape& shape, const float* a, const float* b, float* c) override {
     cpu_->product(shape, a, b, c);
@@ -180,7 +176,6 @@ TEST_CASE("an arithmetic agrees with itself in every operation") {
 TEST_CASE("one wrong element of any operation is noticed, and one behind its array") {
   for (const std::string operation : {"copy",
                                       "clear",
-                                      "copy_now",
                                       "product",
                                       "gather",
                                       "scatter_sum",

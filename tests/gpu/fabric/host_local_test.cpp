@@ -47,10 +47,10 @@ TEST_CASE("the time is that of the rank's port: the longer of what goes in and w
     std::this_thread::sleep_for(10ms);
     std::memcpy(to, from, bytes);
   };
-  HostLocal group(3, nullptr, slow);
+  HostLocal group(3);
   std::vector<double> seconds(3);
   run_ranks(3, [&](int rank) {
-    const auto fabric = group.fabric(rank);
+    const auto fabric = group.fabric(rank, slow);
     char data[2] = {};
     if (rank == 0) {  // two out, none in
       seconds[0] = fabric->exchange(std::vector<Send>{{1, data, 1}, {2, data + 1, 1}}, {});

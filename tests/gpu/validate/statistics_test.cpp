@@ -42,7 +42,8 @@ TEST_CASE("skill, sample size, variation and difference follow their formulas") 
   CHECK(sample_size(0.01) == 20);  // (1.96 · 0.01 / 0.05)² = 0.15
   CHECK(sample_size(0.2) == 62);   // 61.47
   CHECK(sample_size(1) == 1537);   // 1536.64
-  CHECK(coefficient_of_variation(std::vector<double>{1, 2, 3}) == Approx(0.5));
+  CHECK(coefficient_of_variation(std::vector<double>{1, 2, 3}) == Approx(0.7413));
+  CHECK(coefficient_of_variation(std::vector<double>{9, 10, 11, 10, 900}) == Approx(0.14826));
   CHECK(relative_difference(9, 11) == Approx(0.2));
 }
 

@@ -182,9 +182,10 @@ TEST_CASE("the pilot sizes samples by the steps before the first disturbance") {
                                      stage("detection", 0, 1, 1), step(3, 1, 1000)})};
   const auto found = evaluate_pilot(pilot, 60, 400);
   CHECK(found.steps_seen == 3);
-  CHECK(found.variation == Approx(0.5));
-  CHECK(found.samples_wanted == 385);  // (1.96 · 0.5 / 0.05)² = 384.16
-  CHECK(found.steps == 385);
+  // Of 2 and 3, the first step apart: 1.4826 · 0.5 / 2.5.
+  CHECK(found.variation == Approx(0.29652));
+  CHECK(found.samples_wanted == 136);  // (1.96 · 0.29652 / 0.05)² = 135.1
+  CHECK(found.steps == 136);
   CHECK(evaluate_pilot(pilot, 60, 100).steps == 100);
 }
 

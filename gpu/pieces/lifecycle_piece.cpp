@@ -4,25 +4,17 @@
 #include <filesystem>
 #include <numeric>
 
-#include "gpu/cpu/operations.h"
 #include "gpu/elastic/crew.h"
 #include "gpu/elastic/storage.h"
+#include "gpu/pieces/pieces.h"
 #include "gpu/protocol.h"
 #include "sim/base/check.h"
 #include "sim/placement/binding.h"
 #include "sim/policy/policy.h"
 
-namespace bethany::cpu {
+namespace bethany {
 namespace {
 
-/// The stack that validation trains.
-constexpr StackShape kShape{.layers = 2,
-                            .hidden = 64,
-                            .ffn = 128,
-                            .experts = 8,
-                            .top_k = 2,
-                            .heads = 2,
-                            .sequence_length = 64};
 constexpr int kSlots = 4;
 
 /// Reads more memory than caches hold: what comes next finds them as after a step of many ranks.
@@ -36,14 +28,15 @@ void spoil_caches() {
 /// place of it.
 class Planning final : public PreparedOperation {
  public:
-  explicit Planning(int nodes) : policy_(read_policy(lazarus(), "", "lazarus", nullptr)) {
+  Planning(const StackShape& stack, int nodes)
+      : policy_(read_policy(lazarus(), "", "lazarus", nullptr)) {
     shape_.nodes = nodes + 1;
-    shape_.slots_per_gpu = std::max(kSlots, (kShape.experts + nodes - 1) / nodes);
-    shape_.experts = kShape.experts;
+    shape_.slots_per_gpu = std::max(kSlots, (stack.experts + nodes - 1) / nodes);
+    shape_.experts = stack.experts;
     shape_.fault_threshold = policy_.fault_threshold;
-    loads_ = LoadMatrix(kShape.layers, kShape.experts);
-    for (int layer = 0; layer < kShape.layers; ++layer) {
-      for (int expert = 0; expert < kShape.experts; ++expert) {
+    loads_ = LoadMatrix(stack.layers, stack.experts);
+    for (int layer = 0; layer < stack.layers; ++layer) {
+      for (int expert = 0; expert < stack.experts; ++expert) {
         loads_.row(layer)[static_cast<std::size_t>(expert)] = 1000 / (expert + 1);
       }
     }
@@ -87,12 +80,12 @@ class Planning final : public PreparedOperation {
 };
 
 /// A crew of processes, one a node.
-class CrewOperation final : public PreparedOperation {
+class CrewPiece final : public PreparedOperation {
  public:
-  explicit CrewOperation(const Point& point)
+  CrewPiece(const StackShape& stack, const Point& point)
       : operation_(point.operation),
         crew_(make_process_crew(
-            {.shape = kShape, .placement = {.gpus_per_node = 1, .experts = kShape.experts}},
+            {.shape = stack, .placement = {.gpus_per_node = 1, .experts = stack.experts}},
             [] { return make_compute("cpu"); })) {
     for (int i = 0; i < point.experts; ++i) {
       nodes_.push_back(NodeId(i));
@@ -140,18 +133,23 @@ class CrewOperation final : public PreparedOperation {
   std::vector<RankPlace> places_;
 };
 
-/// Files of a checkpoint in the folder for temporary files, timed as serialised ranks are.
+/// Files of a checkpoint in the folder for temporary files, to and from a rank's memory as its
+/// Worker does it.
 class Storing final : public PreparedOperation {
  public:
-  explicit Storing(const Point& point)
-      : reads_(point.operation == Operation::checkpoint_read),
-        state_(static_cast<std::size_t>(point.size / point.experts), std::byte{1}),
+  Storing(PieceRanks& ranks, const Point& point)
+      : ranks_(ranks),
+        clock_(ranks.clock != nullptr ? ranks.clock : wall_seconds),
+        reads_(point.operation == Operation::checkpoint_read),
+        host_(static_cast<std::size_t>(point.size / point.experts), std::byte{1}),
         folder_(std::filesystem::temp_directory_path().string() + "/bethany-storing-" +
                 std::to_string(::getpid())) {
     std::filesystem::create_directories(folder_);
     for (int i = 0; i < point.experts; ++i) {
+      states_.emplace_back(ranks_.at(0)).reserve(count());
+      ranks_.at(0).upload(states_.back().data(), host_.data(), host_.size());
       paths_.push_back(expert_path(folder_, 0, i));
-      write_state(paths_.back(), state_);
+      if (reads_) write_state(paths_.back(), host_);
     }
   }
   ~Storing() override {
@@ -163,48 +161,73 @@ class Storing final : public PreparedOperation {
 
   Sample run(int repeats) override {
     double seconds = 0;
-    for (int i = 0; i < repeats; ++i) {
-      // A checkpoint is written to files that are not there yet.
-      if (!reads_) {
-        for (const auto& path : paths_) std::filesystem::remove(path);
-      }
-      spoil_caches();
-      const double begin = thread_seconds();
-      for (const auto& path : paths_) {
-        if (reads_) {
-          read_state(path, state_);
-        } else {
-          write_state(path, state_);
-        }
-      }
-      seconds += thread_seconds() - begin;
-    }
+    for (int i = 0; i < repeats; ++i) seconds += reads_ ? read() : write();
     return {.seconds = seconds / repeats};
   }
 
  private:
+  std::int64_t count() const { return static_cast<std::int64_t>(host_.size()); }
+
+  /// A checkpoint is written to files that are not there yet, while the one before is still there.
+  double write() {
+    const std::string folder = folder_ + "/new";
+    std::filesystem::create_directories(folder);
+    spoil_caches();
+    const double begin = clock_();
+    for (std::size_t file = 0; file < states_.size(); ++file) {
+      ranks_.at(0).download(host_.data(), states_[file].data(), host_.size());
+      write_state(expert_path(folder, 0, static_cast<int>(file)), host_);
+    }
+    const double took = clock_() - begin;
+    std::filesystem::remove_all(folder_ + "/old");
+    std::filesystem::rename(folder, folder_ + "/old");
+    return took;
+  }
+
+  /// A rank that reads one is new: it has to find room for states and gradients.
+  double read() {
+    const auto fresh = ranks_.make(0);
+    std::vector<std::byte> host;
+    std::vector<DeviceArray<std::byte>> arrays;
+    spoil_caches();
+    const double begin = clock_();
+    for (const auto& path : paths_) {
+      std::byte* const state = arrays.emplace_back(*fresh).reserve(count());
+      std::byte* const gradient = arrays.emplace_back(*fresh).reserve(count() / 3);
+      fresh->clear(gradient, host_.size() / 3);
+      host.resize(host_.size());
+      read_state(path, host);
+      fresh->upload(state, host.data(), host.size());
+    }
+    fresh->synchronize();
+    return clock_() - begin;
+  }
+
+  PieceRanks& ranks_;
+  PhaseClock clock_;
   bool reads_;
-  std::vector<std::byte> state_;
+  std::vector<std::byte> host_;
   std::string folder_;
+  std::vector<DeviceArray<std::byte>> states_;
   std::vector<std::string> paths_;
 };
 
 }  // namespace
 
-std::unique_ptr<PreparedOperation> lifecycle_operation(const Point& point) {
+std::unique_ptr<PreparedOperation> lifecycle_piece(PieceRanks& ranks, const Point& point) {
   switch (point.operation) {
     case Operation::planning:
-      return std::make_unique<Planning>(point.experts);
+      return std::make_unique<Planning>(ranks.trained, point.experts);
     case Operation::process_start:
     case Operation::communicator:
     case Operation::detection:
-      return std::make_unique<CrewOperation>(point);
+      return std::make_unique<CrewPiece>(ranks.trained, point);
     case Operation::checkpoint_write:
     case Operation::checkpoint_read:
-      return std::make_unique<Storing>(point);
+      return std::make_unique<Storing>(ranks, point);
     default:
       return nullptr;
   }
 }
 
-}  // namespace bethany::cpu
+}  // namespace bethany

@@ -1,43 +1,57 @@
 #include <algorithm>
 #include <thread>
 
-#include "gpu/cpu/operations.h"
 #include "gpu/fabric/host_local.h"
 #include "gpu/fabric/reduce.h"
+#include "gpu/pieces/pieces.h"
 #include "gpu/protocol.h"
 #include "sim/base/check.h"
 
-namespace bethany::cpu {
+namespace bethany {
 namespace {
 
 std::size_t z(std::int64_t value) { return static_cast<std::size_t>(value); }
 
-/// Ranks as threads that copy one after the other, as in the serialised mode: what counts is what
-/// the slowest rank of each group of messages took.
-class FabricOperation final : public PreparedOperation {
+/// Ranks as threads; what counts is what the slowest rank of each group of messages took.
+class FabricPiece final : public PreparedOperation {
  public:
-  explicit FabricOperation(const Point& point)
-      : point_(point), ranks_(point.operation == Operation::migrate ? 2 : point.experts) {
+  FabricPiece(PieceRanks& all, const Point& point)
+      : all_(all),
+        point_(point),
+        ranks_(point.operation == Operation::migrate ? 2 : point.experts) {
     constexpr std::size_t kRotated = 40'000'000;  // bytes together: more than caches hold
-    stride_ = (z(point.size) + 2 * sizeof(float)) / sizeof(float) * sizeof(float);
+    stride_ = (z(point.size) + 2 * sizeof(float) + kAligned - 1) / kAligned * kAligned;
     copies_ = std::clamp<std::size_t>(kRotated / (2 * stride_ * z(ranks_)), 1, 1000);
     for (int rank = 0; rank < ranks_; ++rank) {
-      out_.emplace_back(stride_ * copies_, std::byte{1});
-      in_.emplace_back(stride_ * copies_);
+      for (auto* const buffers : {&out_, &in_}) {
+        buffers->emplace_back(all_.at(rank)).reserve(static_cast<std::int64_t>(stride_ * copies_));
+        all_.at(rank).clear(buffers->back().data(), stride_ * copies_);
+      }
+      all_.at(rank).synchronize();
       next_.push_back(0);
     }
   }
 
   Sample run(int repeats) override {
     Turn turn;
-    HostLocal fabrics(ranks_, &turn);
+    Turn* const taken = all_.serialised ? &turn : nullptr;
+    HostLocal fabrics(ranks_, taken);
     std::vector<std::vector<double>> seconds(z(ranks_));
     {
       std::vector<std::jthread> threads;
       for (int rank = 0; rank < ranks_; ++rank) {
         threads.emplace_back([&, rank] {
-          const auto fabric = fabrics.fabric(rank);
-          for (int i = 0; i < repeats; ++i) once(rank, *fabric, turn, seconds[z(rank)]);
+          CopyBytes copy;
+          if (all_.device_memory) {
+            copy = [&compute = all_.at(rank)](void* to, const void* from, std::size_t bytes) {
+              compute.copy_now(to, from, bytes);
+            };
+          }
+          const auto fabric = fabrics.fabric(rank, std::move(copy));
+          for (int i = 0; i < repeats; ++i) {
+            come(rank, taken);
+            once(rank, *fabric, taken, seconds[z(rank)]);
+          }
         });
       }
     }
@@ -51,7 +65,14 @@ class FabricOperation final : public PreparedOperation {
   }
 
  private:
-  void once(int rank, Fabric& fabric, Turn& turn, std::vector<double>& seconds) {
+  /// As out of a phase: one after the other where ranks take turns.
+  void come(int rank, Turn* turn) {
+    const auto guard = turn != nullptr ? std::unique_lock(*turn) : std::unique_lock<Turn>();
+    all_.at(rank).clear(in_[z(rank)].data(), kAligned);
+    all_.at(rank).synchronize();
+  }
+
+  void once(int rank, Fabric& fabric, Turn* turn, std::vector<double>& seconds) {
     const std::size_t at = next_[z(rank)]++ % copies_ * stride_;
     if (point_.operation == Operation::reduce) return reduce(rank, fabric, turn, at, seconds);
     std::vector<Send> sends;
@@ -74,7 +95,7 @@ class FabricOperation final : public PreparedOperation {
     seconds.push_back(fabric.exchange(sends, receives));
   }
 
-  void reduce(int rank, Fabric& fabric, Turn& turn, std::size_t at, std::vector<double>& seconds) {
+  void reduce(int rank, Fabric& fabric, Turn* turn, std::size_t at, std::vector<double>& seconds) {
     const std::int64_t gradients = std::max<std::int64_t>(1, point_.rows);
     SharedGradient gradient{.holders = {}, .values = point_.size / 4 / gradients};
     for (int holder = 0; holder < ranks_; ++holder) gradient.holders.push_back(holder);
@@ -85,16 +106,25 @@ class FabricOperation final : public PreparedOperation {
     }
     BETHANY_CHECK(reduction.staging_values() * sizeof(float) <= stride_, "{} values to receive",
                   reduction.staging_values());
-    PhaseLog log(&turn, thread_seconds);
-    reduction.run(fabric, data, reinterpret_cast<float*>(in_[z(rank)].data() + at), sum_slices, log,
+    Compute& compute = all_.at(rank);
+    const auto sum = [&compute](std::span<const float* const> addends, std::int64_t values,
+                                float* out) {
+      compute.slice_sum(addends, values, out);
+      compute.synchronize();
+    };
+    PhaseLog log(turn, all_.clock);
+    reduction.run(fabric, data, reinterpret_cast<float*>(in_[z(rank)].data() + at), sum, log,
                   "reduce");
     for (const auto& phase : log.times()) seconds.push_back(phase.seconds);
   }
 
+  static constexpr std::size_t kAligned = 256;  // bytes: as device memory is
+
+  PieceRanks& all_;
   Point point_;
   int ranks_;
-  std::vector<std::vector<std::byte>> out_;
-  std::vector<std::vector<std::byte>> in_;
+  std::vector<DeviceArray<std::byte>> out_;
+  std::vector<DeviceArray<std::byte>> in_;
   std::size_t stride_ = 0;  // bytes of one copy of a rank's buffer
   std::size_t copies_ = 0;
   std::vector<std::size_t> next_;  // copy, by rank
@@ -102,8 +132,8 @@ class FabricOperation final : public PreparedOperation {
 
 }  // namespace
 
-std::unique_ptr<PreparedOperation> fabric_operation(const Point& point) {
-  return std::make_unique<FabricOperation>(point);
+std::unique_ptr<PreparedOperation> fabric_piece(PieceRanks& ranks, const Point& point) {
+  return std::make_unique<FabricPiece>(ranks, point);
 }
 
-}  // namespace bethany::cpu
+}  // namespace bethany

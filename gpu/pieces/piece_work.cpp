@@ -1,4 +1,4 @@
-#include "gpu/cpu/operations.h"
+#include "gpu/pieces/pieces.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +9,7 @@
 #include "sim/base/check.h"
 #include "sim/base/random.h"
 
-namespace bethany::cpu {
+namespace bethany {
 namespace {
 
 std::size_t z(std::int64_t value) { return static_cast<std::size_t>(value); }
@@ -20,7 +20,7 @@ using Job = std::function<void()>;
 class Builder {
  public:
   Builder(Compute& compute, const Point& point, std::uint64_t seed)
-      : compute_(compute), p_(point), rng_(RngStreams(seed, 0).stream("gpu/cpu/buffers")) {}
+      : compute_(compute), p_(point), rng_(RngStreams(seed, 0).stream("gpu/buffers")) {}
 
   Job build() {
     switch (p_.operation) {
@@ -67,15 +67,17 @@ class Builder {
     array->reserve(std::max<std::int64_t>(1, count));
     return array;
   }
+  /// Few are drawn, then they repeat: drawing takes longer than most points.
   Floats random(std::int64_t count, double scale = 1) {
-    std::vector<float> values(z(std::max<std::int64_t>(1, count)));
-    constexpr std::size_t kDrawn = 4096;  // then they repeat: drawing takes longer than most points
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] =
-          i < kDrawn ? static_cast<float>((2 * rng_.unit() - 1) * scale) : values[i - kDrawn];
-    }
+    constexpr std::int64_t kDrawn = 4096;
+    std::vector<float> values(z(std::clamp<std::int64_t>(count, 1, kDrawn)));
+    for (auto& value : values) value = static_cast<float>((2 * rng_.unit() - 1) * scale);
     auto array = room(count);
-    array->upload(values);
+    float* const data = array->data();
+    compute_.upload(data, values.data(), values.size() * sizeof(float));
+    for (std::int64_t there = kDrawn; there < count; there *= 2) {
+      compute_.copy(data + there, data, z(std::min(there, count - there)) * sizeof(float));
+    }
     return array;
   }
   Ints order(std::int64_t count) {
@@ -374,18 +376,28 @@ class Builder {
     };
   }
 
+  /// As RankState::update(): every array by itself, all of them together `size` parameters.
   Job adam() {
-    const std::int64_t count = p_.size;
-    const Floats state = random(3 * count, 0.5);
-    const Floats gradient = random(count);
-    compute_.clear(state->data() + 2 * count, z(count) * sizeof(float));
+    const int arrays = std::max(1, p_.experts);
+    const std::int64_t count = p_.size / arrays;
+    auto states = std::make_shared<std::vector<Floats>>();
+    auto gradients = std::make_shared<std::vector<Floats>>();
+    for (int i = 0; i < arrays; ++i) {
+      states->push_back(random(3 * count, 0.5));
+      gradients->push_back(random(count));
+      compute_.clear(states->back()->data() + 2 * count, z(count) * sizeof(float));
+    }
     return [=, &compute = compute_] {
-      compute.adam({.weights = state->data(),
-                    .momentum = state->data() + count,
-                    .variance = state->data() + 2 * count,
-                    .gradient = gradient->data()},
-                   count, {});
-      compute.clear(gradient->data(), z(count) * sizeof(float));
+      for (std::size_t i = 0; i < states->size(); ++i) {
+        float* const state = (*states)[i]->data();
+        float* const gradient = (*gradients)[i]->data();
+        compute.adam({.weights = state,
+                      .momentum = state + count,
+                      .variance = state + 2 * count,
+                      .gradient = gradient},
+                     count, {});
+        compute.clear(gradient, z(count) * sizeof(float));
+      }
     };
   }
 
@@ -422,8 +434,8 @@ class Builder {
 
 }  // namespace
 
-std::function<void()> operation_work_of(Compute& compute, const Point& point, std::uint64_t seed) {
+std::function<void()> piece_work(Compute& compute, const Point& point, std::uint64_t seed) {
   return Builder(compute, point, seed).build();
 }
 
-}  // namespace bethany::cpu
+}  // namespace bethany

@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
-#include "gpu/cpu/operations.h"
 #include "gpu/fabric/host_local.h"
 #include "gpu/layer/memory.h"
 #include "gpu/layer/stack.h"
+#include "gpu/pieces/pieces.h"
 
-namespace bethany::cpu {
+namespace bethany {
 namespace {
 
 /// Everything stays on the one rank.
@@ -21,7 +21,7 @@ class OneRank final : public Router {
 
 }  // namespace
 
-MemoryCheck memory_check(const ShapeZooEntry& entry) {
+MemoryCheck memory_check(Compute& compute, const ShapeZooEntry& entry) {
   const StackShape shape{.layers = 2,
                          .hidden = entry.hidden,
                          .ffn = entry.ffn,
@@ -38,9 +38,8 @@ MemoryCheck memory_check(const ShapeZooEntry& entry) {
                                                    .rows = rows,
                                                    .sent = rows,
                                                    .ranks = 1});
-  const auto compute = make_compute("cpu");
   {
-    const auto state = make_rank_state(shape, *compute);
+    const auto state = make_rank_state(shape, compute);
     state->initialise_dense(1);
     for (int layer = 0; layer < shape.layers; ++layer) {
       for (int expert = 0; expert < shape.experts; ++expert) {
@@ -51,7 +50,7 @@ MemoryCheck memory_check(const ShapeZooEntry& entry) {
     HostLocal fabrics(1);
     const auto fabric = fabrics.fabric(0);
     PhaseLog log;
-    make_stack(shape, *compute)
+    make_stack(shape, compute)
         ->forward_backward(*state, {.seed = 1, .first_sample = 0, .samples = kSamples}, OneRank(),
                            *fabric, log);
     state->update(0, kSamples);
@@ -62,7 +61,7 @@ MemoryCheck memory_check(const ShapeZooEntry& entry) {
                            predicted.weights, predicted.gradients, predicted.optimizer,
                            predicted.activations, predicted.buffers),
       .predicted = predicted.total(),
-      .measured = static_cast<std::int64_t>(compute->peak_bytes())};
+      .measured = static_cast<std::int64_t>(compute.peak_bytes())};
 }
 
-}  // namespace bethany::cpu
+}  // namespace bethany

@@ -1,0 +1,124 @@
+#include "gpu/pieces/piece_backend.h"
+
+#include <algorithm>
+#include <barrier>
+#include <thread>
+
+#include "gpu/phase.h"
+#include "gpu/protocol.h"
+
+namespace bethany {
+namespace {
+
+/// Several copies of a rank's work, each with its own buffers: in a step every rank comes back to
+/// its data after all others have used the caches, so none may still be there.
+class Piece {
+ public:
+  Piece(Compute& compute, PhaseClock clock) : compute_(compute), clock_(clock) {}
+
+  void add(std::function<void()> work) { works_.push_back(std::move(work)); }
+  /// Ends with the device idle, as a phase does.
+  Sample once() {
+    const double begin = clock_();
+    works_[next_++ % works_.size()]();
+    const double enqueued = clock_();
+    compute_.synchronize();
+    return {.seconds = clock_() - begin, .enqueue_seconds = enqueued - begin};
+  }
+
+ private:
+  Compute& compute_;
+  PhaseClock clock_;
+  std::vector<std::function<void()>> works_;
+  std::size_t next_ = 0;
+};
+
+/// The same phase on several ranks, threads as in a step: one after the other, or beside each other
+/// on their parts of the device. What counts is the slowest, as in a step: of equal ranks, too, one
+/// is the slowest.
+class PhaseOfRanks final : public PreparedOperation {
+ public:
+  PhaseOfRanks(std::vector<Piece> pieces, bool serialised)
+      : pieces_(std::move(pieces)), serialised_(serialised) {}
+
+  Sample run(int repeats) override {
+    std::vector<std::vector<Sample>> samples(pieces_.size());
+    std::barrier together(static_cast<std::ptrdiff_t>(pieces_.size()));
+    Turn turn;
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t rank = 0; rank < pieces_.size(); ++rank) {
+        threads.emplace_back([&, rank] {
+          for (int i = 0; i < repeats; ++i) {
+            together.arrive_and_wait();
+            const auto guard = serialised_ ? std::unique_lock(turn) : std::unique_lock<Turn>();
+            samples[rank].push_back(pieces_[rank].once());
+          }
+        });
+      }
+    }
+    Sample mean;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(repeats); ++i) {
+      Sample slowest;
+      for (const auto& of_rank : samples) {
+        if (of_rank[i].seconds > slowest.seconds) slowest = of_rank[i];
+      }
+      mean.seconds += slowest.seconds / repeats;
+      mean.enqueue_seconds += slowest.enqueue_seconds / repeats;
+    }
+    return mean;
+  }
+
+ private:
+  std::vector<Piece> pieces_;
+  bool serialised_;
+};
+
+bool of_processes(Operation operation) {
+  return operation == Operation::process_start || operation == Operation::communicator ||
+         operation == Operation::detection;
+}
+
+}  // namespace
+
+std::string PieceBackend::refuses(const Point& point) const {
+  if (point.operation == Operation::moe_layer) return "layers are measured in training";
+  if (!options_.processes && of_processes(point.operation)) return "ranks are threads here";
+  const Work work = point_work(point);
+  return work.flop > options_.flop_max || work.bytes > options_.bytes_max ? "too large" : "";
+}
+
+std::unique_ptr<PreparedOperation> PieceBackend::prepare(const Point& point) {
+  auto& ranks = options_.ranks;
+  if (point.operation == Operation::all_to_all || point.operation == Operation::reduce ||
+      point.operation == Operation::migrate) {
+    return fabric_piece(ranks, point);
+  }
+  if (auto lifecycle = lifecycle_piece(ranks, point)) return lifecycle;
+  constexpr double kMostCopies = 2000;
+  const double bytes = 2 * point_work(point).bytes;  // floats, where Work counts 16-bit elements
+  const double each = options_.rotated_bytes / options_.together;
+  const auto copies = static_cast<std::uint64_t>(std::clamp(each / (bytes + 1), 1.0, kMostCopies));
+  std::vector<Piece> pieces;
+  for (int rank = 0; rank < options_.together; ++rank) {
+    pieces.emplace_back(ranks.at(rank), ranks.clock != nullptr ? ranks.clock : wall_seconds);
+    for (std::uint64_t i = 0; i < copies; ++i) {
+      pieces.back().add(piece_work(ranks.at(rank), point, options_.seed * 64 + i));
+    }
+    ranks.at(rank).synchronize();
+  }
+  return std::make_unique<PhaseOfRanks>(std::move(pieces), ranks.serialised);
+}
+
+std::vector<MemoryCheck> PieceBackend::memory() {
+  std::vector<MemoryCheck> checks;
+  for (const auto& entry : shape_zoo()) {
+    const auto& shapes = options_.sweeps.shapes;
+    if (std::find(shapes.begin(), shapes.end(), entry.name) == shapes.end()) continue;
+    const auto compute = options_.ranks.make(0);
+    checks.push_back(memory_check(*compute, entry));
+  }
+  return checks;
+}
+
+}  // namespace bethany
