@@ -47,6 +47,7 @@ struct Options {
   std::string raw;
   std::string model;
   std::string name;
+  std::string element;  // empty: the backend's
   std::int64_t seed = 1;
   double within = 0;
   double warm = 0;
@@ -58,16 +59,16 @@ struct Options {
 /// The chosen backend; without a choice it is made here, and said.
 std::unique_ptr<Backend> backend_of(Options& options) {
   const auto seed = static_cast<std::uint64_t>(options.seed);
-  if (!options.backend.empty()) return make_backend(options.backend, seed);
+  if (!options.backend.empty()) return make_backend(options.backend, seed, options.element);
   try {
     options.backend = "cuda";
-    auto backend = make_backend("cuda", seed);
+    auto backend = make_backend("cuda", seed, options.element);
     fmt::print(stderr, "backend: cuda\n");
     return backend;
   } catch (const NoDevice& error) {
     fmt::print(stderr, "backend: cpu ({})\n", error.what());
     options.backend = "cpu";
-    return make_backend("cpu", seed);
+    return make_backend("cpu", seed, options.element);
   }
 }
 
@@ -254,6 +255,9 @@ int run(int argc, char** argv) {
   calibrate_command
       ->add_option("--warm", options.warm,
                    "seconds that each point runs before it is timed (default 0)")
+  calibrate_command
+      ->add_option("--element", options.element, "of rows and matrices, on cuda (default bf16)")
+      ->check(CLI::IsMember({"bf16", "fp16", "fp32"}));
       ->check(CLI::Range(0.0, 10.0));
   calibrate_command->add_option("--within", options.within, "stop measuring after so many seconds")
       ->check(CLI::NonNegativeNumber);
