@@ -171,8 +171,10 @@ int fit_raw(const Options& options) {
 }
 
 int validate_policies(const ValidateOptions& options, const ValidateOutput& output) {
-  if (options.mode == name_of(Mode::cluster) && serve_if_launched(options.backend, options.kill)) {
-    return kOk;
+  if (options.mode == name_of(Mode::cluster)) {
+    const auto products =
+        options.products.empty() ? Products::fp32 : products_named(options.products);
+    if (serve_if_launched(options.backend, products, options.kill)) return kOk;
   }
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
@@ -213,6 +215,10 @@ void add_validate(CLI::App& program, std::function<int()>& chosen) {
       ->add_option("--kill", options->kill,
                    "how launched processes die (mode cluster): soft (default) or hard")
       ->check(CLI::IsMember({"soft", "hard"}));
+  command
+      ->add_option("--products", options->products,
+                   "what ranks round the operands of products to (default fp32: nothing)")
+      ->check(CLI::IsMember(products_names()));
   command->add_option("--profile", options->profile, "what predicts: a file of calibrate");
   command->add_option("--cost-model", options->cost_model, "how it predicts (default calibrated)");
   command->add_option("--policies", options->policies, "as in compare; default: five")
@@ -249,15 +255,15 @@ int run(int argc, char** argv) {
       program.add_subcommand("calibrate", "measure, fit and write a profile");
   add_backend(*calibrate_command, options);
   add_output(*calibrate_command, options);
+  calibrate_command
+      ->add_option("--element", options.element, "of rows and matrices, on cuda (default bf16)")
+      ->check(CLI::IsMember({"bf16", "fp16", "fp32"}));
   calibrate_command->add_flag("--quick", options.quick, "about a tenth of the points");
   calibrate_command->add_option("--passes", options.passes, "over all points (default 2)")
       ->check(CLI::Range(1, 10));
   calibrate_command
       ->add_option("--warm", options.warm,
                    "seconds that each point runs before it is timed (default 0)")
-  calibrate_command
-      ->add_option("--element", options.element, "of rows and matrices, on cuda (default bf16)")
-      ->check(CLI::IsMember({"bf16", "fp16", "fp32"}));
       ->check(CLI::Range(0.0, 10.0));
   calibrate_command->add_option("--within", options.within, "stop measuring after so many seconds")
       ->check(CLI::NonNegativeNumber);

@@ -67,11 +67,25 @@ void require_vectors(int width, std::initializer_list<const void*> rows) {
   }
 }
 
+cublasComputeType_t type_of(Products products) {
+  switch (products) {
+    case Products::fp32:
+      return CUBLAS_COMPUTE_32F;
+    case Products::tf32:
+      return CUBLAS_COMPUTE_32F_FAST_TF32;
+    case Products::bf16:
+      return CUBLAS_COMPUTE_32F_FAST_16BF;
+    case Products::fp16:
+      return CUBLAS_COMPUTE_32F_FAST_16F;
+  }
+  throw GpuError("unknown kind of products");
+}
+
 class Cuda final : public Compute {
  public:
-  Cuda(std::shared_ptr<Partition> partition, int part, bool tf32)
+  Cuda(std::shared_ptr<Partition> partition, int part, Products products)
       : stream_(std::move(partition), part),
-        type_(tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F),
+        products_(products),
         workspace_(*this),
         gain_partial_(*this),
         sums_(*this) {
@@ -115,6 +129,7 @@ class Cuda final : public Compute {
     check(cudaStreamSynchronize(cudaStreamPerThread), "cudaStreamSynchronize");
   }
 
+  Products products() const override { return products_; }
   /// cuBLAS is column-major: every row-major matrix is its transpose there, and the operands of the
   /// transposed product change places.
   void product(const ProductShape& s, const float* a, const float* b, float* c) override {
@@ -134,7 +149,7 @@ class Cuda final : public Compute {
                           &one, b, CUDA_R_32F,
                           stride(s.b_stride, s.b_transposed ? s.inner : s.columns), a, CUDA_R_32F,
                           stride(s.a_stride, s.a_transposed ? s.rows : s.inner), &kept, c,
-                          CUDA_R_32F, c_stride, type_, CUBLAS_GEMM_DEFAULT),
+                          CUDA_R_32F, c_stride, type_of(products_), CUBLAS_GEMM_DEFAULT),
           "cublasGemmEx");
   }
 
@@ -245,7 +260,7 @@ class Cuda final : public Compute {
   RankStream stream_;
   MemoryCache memory_;
   BlasHandle blas_;
-  cublasComputeType_t type_;
+  Products products_;
   DeviceArray<std::byte> workspace_;
   DeviceArray<float> gain_partial_;
   DeviceArray<double> sums_;
@@ -271,16 +286,16 @@ std::unique_ptr<Compute> make(ObjectReader& options) {
   const auto ranks = static_cast<int>(options.integer("ranks", 1, kMost, 1));
   const auto rank = static_cast<int>(options.integer("rank", 0, ranks - 1, 0));
   const bool partitioned = options.boolean("partitioned", false);
-  const bool tf32 = options.boolean("tf32", false);
+  const auto products = products_named(options.choice("products", products_names(), "fp32"));
   require_device();
   check(cudaSetDevice(0), "cudaSetDevice");
   auto partition = partitioned ? shared_partition(ranks) : nullptr;
-  return std::make_unique<Cuda>(std::move(partition), rank, tf32);
+  return std::make_unique<Cuda>(std::move(partition), rank, products);
 }
 
 const bool registered = computes().add({
     .name = "cuda",
-    .summary = "one NVIDIA GPU: cuBLAS and own kernels, single precision",
+    .summary = "one NVIDIA GPU: cuBLAS and own kernels, tensors in single precision",
     .make = make,
 });
 

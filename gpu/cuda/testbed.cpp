@@ -38,7 +38,9 @@ std::vector<std::pair<std::string, std::string>> facts_of(Mode mode) {
 std::unique_ptr<Testbed> make(ObjectReader& options) {
   const auto mode =
       mode_named(options.choice("mode", {"serialised", "threads", "partitioned"}, "serialised"));
+  const auto products = products_named(options.choice("products", products_names(), "fp32"));
   return make_rank_testbed({.compute = "cuda",
+                            .products = products,
                             .mode = mode,
                             .world = world(),
                             .facts = facts_of(mode),
