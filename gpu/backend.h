@@ -84,11 +84,14 @@ class Backend {
   virtual Numerics* numerics() { return nullptr; }
 };
 
-/// The registry's `make` reads the backend's options. It throws NoDevice.
+/// The registry's `make` reads the backend's options: `seed`, and `element` where there is a
+/// choice. It throws NoDevice.
 Registry<Backend>& backends();
 
-/// Builds a backend by name. Throws InputError on an unknown name, NoDevice when it cannot run
-/// here.
-std::unique_ptr<Backend> make_backend(const std::string& name, std::uint64_t seed);
+/// Builds a backend by name. `element`: of the rows and matrices that it measures ("bf16", …);
+/// empty: the backend's own. Throws InputError on an unknown name and where there is no choice of
+/// elements, NoDevice when it cannot run here.
+std::unique_ptr<Backend> make_backend(const std::string& name, std::uint64_t seed,
+                                      const std::string& element = "");
 
 }  // namespace bethany

@@ -30,7 +30,8 @@ const ShapeZooEntry& shape_of_model(const std::string& model) {
 /// Where the numbers come from, for the source of every constant.
 std::string provenance(const Measurements& all) {
   std::string text = "bethany-gpu calibrate --backend " + all.backend;
-  for (const char* key : {"device", "driver", "cuda_runtime", "cublas", "blas", "date"}) {
+  for (const char* key :
+       {"device", "element", "driver", "cuda_runtime", "cublas", "blas", "date"}) {
     const auto value = all.machine.fact(key);
     if (!value.empty()) text += fmt::format(", {} {}", key, value);
   }
@@ -185,9 +186,11 @@ class Constants {
     Point one;
     one.operation = Operation::adam;
     one.size = 1;
+    const bool wide = all_.machine.fact("element") == "fp32";
     set("optimizer.bytes_per_parameter", point_work(one).bytes,
-        "the bytes the measured kernel moves: 16-bit gradient read and cleared 4, float master "
-        "and moments read and written 24, 16-bit weight written 2");
+        std::string(wide ? "counted as if elements had 16 bits: " : "") +
+            "the bytes the measured kernel moves: 16-bit gradient read and cleared 4, float master "
+            "and moments read and written 24, 16-bit weight written 2");
   }
 
   /// Stages of a reconfiguration and a restart, where ranks were started, connected and killed.

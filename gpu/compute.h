@@ -5,11 +5,25 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "gpu/compute_shapes.h"
 #include "sim/base/registry.h"
 
 namespace bethany {
+
+/// What products may round their operands to; they are accumulated in single precision. Weights
+/// and moments stay fp32: the master state. Everything else is computed in fp32.
+enum class Products {
+  fp32,  // nothing is rounded
+  tf32,  // 10 bits of fraction
+  bf16,  // 7
+  fp16,  // 10, and 5 bits of exponent: infinite from 65,520 on
+};
+std::string name_of(Products products);
+std::vector<std::string> products_names();
+/// Throws InputError on a name that is not of products_names().
+Products products_named(const std::string& name);
 
 /// The arithmetic of one rank on its device, on float tensors. Pointers are of device memory; calls
 /// may return before the device is done, synchronize() waits. Used by one thread. Outputs never
@@ -37,10 +51,12 @@ class Compute {
     synchronize();
   }
 
+  /// What product() may round its operands to.
+  virtual Products products() const { return Products::fp32; }
   virtual void product(const ProductShape& shape, const float* a, const float* b, float* c) = 0;
   /// product() of each; results do not overlap.
-  virtual void products(const ProductShape& shape, const ProductBatch& batch, const float* a,
-                        const float* b, float* c) {
+  virtual void batched_product(const ProductShape& shape, const ProductBatch& batch, const float* a,
+                               const float* b, float* c) {
     for (std::int64_t i = 0; i < batch.count; ++i) {
       product(shape, a + i * batch.a_step, b + i * batch.b_step, c + i * batch.c_step);
     }
@@ -109,12 +125,13 @@ class Compute {
 /// Implementations of the arithmetic by name ("cpu", …).
 Registry<Compute>& computes();
 
-/// What a rank gets of a device that several ranks of this process use; for `cpu` all is the same.
+/// What a rank gets of a device that several ranks of this process use, and how it computes. For
+/// `cpu` all ranks are the same.
 struct DeviceShare {
   int rank = 0;
   int ranks = 1;
-  bool partitioned = false;  // its own multiprocessors, an equal part of all
-  bool tf32 = false;  // products may round their operands to 10 bits; never in exact arithmetic
+  bool partitioned = false;            // its own multiprocessors, an equal part of all
+  Products products = Products::fp32;  // others never in exact arithmetic
 };
 
 /// Throws InputError on an unknown name, NoDevice when it cannot run here.

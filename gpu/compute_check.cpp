@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 
+#include "gpu/products_check.h"
 #include "gpu/reference.h"
 #include "sim/base/random.h"
 
@@ -450,7 +451,10 @@ std::vector<CheckResult> check_compute(const std::string& name, std::uint64_t se
   if (computes().find(name) == nullptr) return {};
   const auto tested = make_compute(name);
   const auto trusted = make_compute("cpu");
-  return compare_computes(*tested, *trusted, seed);
+  auto results = compare_computes(*tested, *trusted, seed);
+  const auto products = check_products(name, seed);
+  results.insert(results.end(), products.begin(), products.end());
+  return results;
 }
 
 }  // namespace bethany

@@ -15,7 +15,8 @@ namespace bethany {
 /// result's `what` begins with the operation's name.
 std::vector<CheckResult> compare_computes(Compute& tested, Compute& trusted, std::uint64_t seed);
 
-/// The arithmetic of that name against `cpu`; empty when there is none of that name.
+/// The arithmetic of that name against `cpu`, and its products in every kind (products_check.h);
+/// empty when there is none of that name.
 std::vector<CheckResult> check_compute(const std::string& name, std::uint64_t seed);
 
 }  // namespace bethany

@@ -47,6 +47,7 @@ struct Options {
   std::string raw;
   std::string model;
   std::string name;
+  std::string element;  // empty: the backend's
   std::int64_t seed = 1;
   double within = 0;
   double warm = 0;
@@ -58,16 +59,16 @@ struct Options {
 /// The chosen backend; without a choice it is made here, and said.
 std::unique_ptr<Backend> backend_of(Options& options) {
   const auto seed = static_cast<std::uint64_t>(options.seed);
-  if (!options.backend.empty()) return make_backend(options.backend, seed);
+  if (!options.backend.empty()) return make_backend(options.backend, seed, options.element);
   try {
     options.backend = "cuda";
-    auto backend = make_backend("cuda", seed);
+    auto backend = make_backend("cuda", seed, options.element);
     fmt::print(stderr, "backend: cuda\n");
     return backend;
   } catch (const NoDevice& error) {
     fmt::print(stderr, "backend: cpu ({})\n", error.what());
     options.backend = "cpu";
-    return make_backend("cpu", seed);
+    return make_backend("cpu", seed, options.element);
   }
 }
 
@@ -170,8 +171,10 @@ int fit_raw(const Options& options) {
 }
 
 int validate_policies(const ValidateOptions& options, const ValidateOutput& output) {
-  if (options.mode == name_of(Mode::cluster) && serve_if_launched(options.backend, options.kill)) {
-    return kOk;
+  if (options.mode == name_of(Mode::cluster)) {
+    const auto products =
+        options.products.empty() ? Products::fp32 : products_named(options.products);
+    if (serve_if_launched(options.backend, products, options.kill)) return kOk;
   }
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
@@ -212,6 +215,10 @@ void add_validate(CLI::App& program, std::function<int()>& chosen) {
       ->add_option("--kill", options->kill,
                    "how launched processes die (mode cluster): soft (default) or hard")
       ->check(CLI::IsMember({"soft", "hard"}));
+  command
+      ->add_option("--products", options->products,
+                   "what ranks round the operands of products to (default fp32: nothing)")
+      ->check(CLI::IsMember(products_names()));
   command->add_option("--profile", options->profile, "what predicts: a file of calibrate");
   command->add_option("--cost-model", options->cost_model, "how it predicts (default calibrated)");
   command->add_option("--policies", options->policies, "as in compare; default: five")
@@ -248,6 +255,9 @@ int run(int argc, char** argv) {
       program.add_subcommand("calibrate", "measure, fit and write a profile");
   add_backend(*calibrate_command, options);
   add_output(*calibrate_command, options);
+  calibrate_command
+      ->add_option("--element", options.element, "of rows and matrices, on cuda (default bf16)")
+      ->check(CLI::IsMember({"bf16", "fp16", "fp32"}));
   calibrate_command->add_flag("--quick", options.quick, "about a tenth of the points");
   calibrate_command->add_option("--passes", options.passes, "over all points (default 2)")
       ->check(CLI::Range(1, 10));

@@ -45,18 +45,22 @@ struct AdamState {
 };
 
 /// What a backend computes, for checks against the reference. Values pass through the given
-/// precision
-/// ("fp32", "bf16"); accumulation is in float.
+/// precision, one of precisions() ("fp32", "bf16", "fp16"); accumulation is in float.
 class Numerics {
  public:
   virtual ~Numerics() = default;
   virtual std::vector<std::string> precisions() const = 0;
   virtual LayerOutput layer(const LayerInput& input, const std::string& precision,
                             const std::string& variant) = 0;
-  virtual void adam(AdamState& state, const std::vector<float>& gradient,
-                    const AdamOptions& options) = 0;
+  /// One step on a gradient in that precision. Answers the weights that products read: the masters
+  /// in that precision.
+  virtual std::vector<double> adam(AdamState& state, const std::vector<float>& gradient,
+                                   const AdamOptions& options, const std::string& precision) = 0;
   /// Sums the slices element by element, in order.
   virtual std::vector<float> slice_sum(const std::vector<std::vector<float>>& slices) = 0;
+  /// x · weightᵀ for x (rows × in) and weight (out × in) in that precision; floats come out.
+  virtual std::vector<double> logits(const std::vector<float>& x, const std::vector<float>& weight,
+                                     int rows, int in, int out, const std::string& precision) = 0;
   /// Softmax and the k largest of each row of logits: ids and probabilities, largest first, ties to
   /// the lower id.
   virtual void top_k(const std::vector<float>& logits, int rows, int experts, int k,

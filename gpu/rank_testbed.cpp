@@ -135,17 +135,18 @@ class RankMachines final : public ObservableMachines {
   std::string performed_;
 };
 
-LaunchedOptions launched_options(const std::string& compute, Kill kill) {
-  return {.launch = launch_of_this_process(), .kill = kill, .compute = [compute] {
-            return make_compute(compute);
+LaunchedOptions launched_options(const std::string& compute, Products products, Kill kill) {
+  return {.launch = launch_of_this_process(), .kill = kill, .compute = [compute, products] {
+            return make_compute(compute, {.products = products});
           }};
 }
 
 class RankTestbed final : public Testbed {
  public:
   explicit RankTestbed(RankTestbedOptions options) : options_(std::move(options)) {
+    options_.facts.emplace_back("products", name_of(options_.products));
     if (options_.mode != Mode::cluster) return;
-    const auto launched = launched_options(options_.compute, options_.kill);
+    const auto launched = launched_options(options_.compute, options_.products, options_.kill);
     processes_ = std::make_unique<LaunchedProcesses>(launched);
     options_.facts.emplace_back("processes", fmt::format("{}", launched.launch.ranks));
     options_.facts.emplace_back("kill", options_.kill == Kill::hard ? "hard" : "soft");
@@ -164,20 +165,24 @@ class RankTestbed final : public Testbed {
   std::unique_ptr<Crew> crew(const TrainingSetup& setup, const CaseInput& input) const {
     if (processes_ != nullptr) return make_launched_crew(*processes_, setup, input.policy.name);
     if (options_.mode == Mode::processes) {
-      return make_process_crew(setup, [name = options_.compute] { return make_compute(name); });
+      return make_process_crew(setup, [name = options_.compute, products = options_.products] {
+        return make_compute(name, {.products = products});
+      });
     }
     const int ranks = std::max(input.scenario.cluster.nodes * input.scenario.cluster.node_type.gpus,
                                options_.parts);
     const bool partitioned = options_.mode == Mode::partitioned;
-    return make_thread_crew(
-        setup, {.serialised = options_.mode == Mode::serialised,
-                .clock = options_.clock,
-                .compute =
-                    [name = options_.compute, ranks, partitioned](int place) {
-                      return make_compute(
-                          name, {.rank = place, .ranks = ranks, .partitioned = partitioned});
-                    },
-                .device_memory = options_.device_memory});
+    return make_thread_crew(setup, {.serialised = options_.mode == Mode::serialised,
+                                    .clock = options_.clock,
+                                    .compute =
+                                        [name = options_.compute, products = options_.products,
+                                         ranks, partitioned](int place) {
+                                          return make_compute(name, {.rank = place,
+                                                                     .ranks = ranks,
+                                                                     .partitioned = partitioned,
+                                                                     .products = products});
+                                        },
+                                    .device_memory = options_.device_memory});
   }
 
   RankTestbedOptions options_;
@@ -190,8 +195,9 @@ std::unique_ptr<Testbed> make_rank_testbed(RankTestbedOptions options) {
   return std::make_unique<RankTestbed>(std::move(options));
 }
 
-bool serve_if_launched(const std::string& compute, const std::string& kill) {
-  const auto options = launched_options(compute, kill == "hard" ? Kill::hard : Kill::soft);
+bool serve_if_launched(const std::string& compute, Products products, const std::string& kill) {
+  const auto options =
+      launched_options(compute, products, kill == "hard" ? Kill::hard : Kill::soft);
   if (options.launch.rank == 0) return false;
   serve_launched_rank(options);
   return true;

@@ -15,6 +15,7 @@ namespace bethany {
 /// Ranks that really train, whatever they compute on.
 struct RankTestbedOptions {
   std::string compute;  // of make_compute()
+  Products products = Products::fp32;
   Mode mode = Mode::serialised;
   CaseWorld world;  // what the backend measures
   std::vector<std::pair<std::string, std::string>> facts;
@@ -34,6 +35,6 @@ std::unique_ptr<Testbed> make_rank_testbed(RankTestbedOptions options);
 
 /// In a launched process that does not coordinate (its rank is not 0): serves its rank until the
 /// validation ends, and answers true. Throws InputError, MachineError.
-bool serve_if_launched(const std::string& compute, const std::string& kill);
+bool serve_if_launched(const std::string& compute, Products products, const std::string& kill);
 
 }  // namespace bethany

@@ -4,13 +4,16 @@
 #include <cstring>
 #include <new>
 #include <unordered_map>
+#include <vector>
 
 #include "gpu/cpu/blocked_product.h"
 #include "gpu/cpu/loops.h"
 #include "gpu/cpu/operations.h"
+#include "gpu/cpu/rounding.h"
 #include "gpu/fabric/reduce.h"
 #include "sim/base/check.h"
 #include "sim/base/error.h"
+#include "sim/base/object_reader.h"
 
 #ifdef BETHANY_OPENBLAS
 #include <cblas.h>
@@ -36,9 +39,22 @@ void product_by_blas(const ProductShape& shape, const float* a, const float* b, 
 }
 #endif
 
+/// An operand without gaps between its rows, rounded. Others are compared with such products: the
+/// copy costs time, and is not counted as memory of the rank.
+std::vector<float> rounded_copy(const float* operand, std::int64_t rows, std::int64_t width,
+                                std::int64_t stride, Products products) {
+  std::vector<float> copy;
+  copy.reserve(static_cast<std::size_t>(rows * width));
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const float* from = operand + row * (stride == 0 ? width : stride);
+    for (std::int64_t i = 0; i < width; ++i) copy.push_back(rounded(from[i], products));
+  }
+  return copy;
+}
+
 class Cpu final : public Compute {
  public:
-  Cpu() {
+  explicit Cpu(Products products) : products_(products) {
 #ifdef BETHANY_OPENBLAS
     openblas_set_num_threads(1);  // ranks are the parallelism
 #endif
@@ -71,12 +87,21 @@ class Cpu final : public Compute {
   }
   void synchronize() override {}
 
+  Products products() const override { return products_; }
   void product(const ProductShape& shape, const float* a, const float* b, float* c) override {
     if (shape.rows == 0 || shape.columns == 0) return;
-#ifdef BETHANY_OPENBLAS
-    if (shape.inner > 0) return product_by_blas(shape, a, b, c);
-#endif
-    blocked_product(shape, a, b, c);
+    if (products_ == Products::fp32 || shape.inner == 0) return multiply(shape, a, b, c);
+    const auto copy = [&](const float* operand, bool transposed, std::int64_t rows,
+                          std::int64_t columns, std::int64_t stride) {
+      return rounded_copy(operand, transposed ? columns : rows, transposed ? rows : columns, stride,
+                          products_);
+    };
+    const auto left = copy(a, shape.a_transposed, shape.rows, shape.inner, shape.a_stride);
+    const auto right = copy(b, shape.b_transposed, shape.inner, shape.columns, shape.b_stride);
+    ProductShape tight = shape;
+    tight.a_stride = 0;
+    tight.b_stride = 0;
+    multiply(tight, left.data(), right.data(), c);
   }
 
   void gather(const float* in, const int* order, const float* weights, int top_k, std::int64_t rows,
@@ -154,6 +179,14 @@ class Cpu final : public Compute {
   }
 
  private:
+  static void multiply(const ProductShape& shape, const float* a, const float* b, float* c) {
+#ifdef BETHANY_OPENBLAS
+    if (shape.inner > 0) return product_by_blas(shape, a, b, c);
+#endif
+    blocked_product(shape, a, b, c);
+  }
+
+  Products products_;
   std::unordered_map<std::byte*, std::size_t> sizes_;
   std::size_t allocated_ = 0;
   std::size_t peak_ = 0;
@@ -166,7 +199,10 @@ const bool registered = computes().add({
 #else
     .summary = "one core of the host; products by an own kernel",
 #endif
-    .make = [](ObjectReader&) -> std::unique_ptr<Compute> { return std::make_unique<Cpu>(); },
+    .make = [](ObjectReader& options) -> std::unique_ptr<Compute> {
+      return std::make_unique<Cpu>(
+          products_named(options.choice("products", products_names(), "fp32")));
+    },
 });
 
 }  // namespace

@@ -134,8 +134,8 @@ class CpuNumerics final : public Numerics {
   LayerOutput layer(const LayerInput& input, const std::string&, const std::string&) override {
     return LayerOnOneRank(compute_, input).run();
   }
-  void adam(AdamState& state, const std::vector<float>& gradient,
-            const AdamOptions& options) override {
+  std::vector<double> adam(AdamState& state, const std::vector<float>& gradient,
+                           const AdamOptions& options, const std::string&) override {
     AdamArguments arguments;
     arguments.rate = static_cast<float>(options.rate);
     arguments.beta1 = static_cast<float>(options.beta1);
@@ -148,6 +148,14 @@ class CpuNumerics final : public Numerics {
                    .variance = state.variance.data(),
                    .gradient = gradient.data()},
                   static_cast<std::int64_t>(gradient.size()), arguments);
+    return widened(state.master);
+  }
+  std::vector<double> logits(const std::vector<float>& x, const std::vector<float>& weight,
+                             int rows, int in, int out, const std::string&) override {
+    std::vector<float> logits(z(rows) * z(out));
+    compute_.product({.rows = rows, .columns = out, .inner = in, .b_transposed = true}, x.data(),
+                     weight.data(), logits.data());
+    return widened(logits);
   }
   std::vector<float> slice_sum(const std::vector<std::vector<float>>& slices) override {
     std::vector<const float*> pointers;

@@ -11,8 +11,10 @@ namespace {
 std::unique_ptr<Testbed> make(ObjectReader& options) {
   const auto mode = mode_named(
       options.choice("mode", {"serialised", "threads", "processes", "cluster"}, "serialised"));
+  const auto products = products_named(options.choice("products", products_names(), "fp32"));
   const auto kill = options.choice("kill", {"soft", "hard"}, "soft");
   return make_rank_testbed({.compute = "cpu",
+                            .products = products,
                             .mode = mode,
                             .world = {},
                             .facts = make_backend("cpu", 1)->machine().facts,

@@ -24,6 +24,7 @@ class Cuda final : public Backend {
  public:
   explicit Cuda(ObjectReader& options) {
     options.integer("seed", 0, std::numeric_limits<std::int64_t>::max());
+    element_ = options.choice("element", cuda::element_names(), "bf16");
     cuda::require_device();
     check(cudaGetDeviceProperties(&properties_, 0), "cudaGetDeviceProperties");
     device_ = std::make_unique<cuda::Device>();
@@ -43,6 +44,7 @@ class Cuda final : public Backend {
       machine.facts.emplace_back(key, std::move(value));
     };
     add("device", properties_.name);
+    add("element", element_);
     add("compute_capability", fmt::format("{}.{}", properties_.major, properties_.minor));
     add("multiprocessors", fmt::format("{}", properties_.multiProcessorCount));
     add("l2_bytes", fmt::format("{}", properties_.l2CacheSize));
@@ -63,15 +65,17 @@ class Cuda final : public Backend {
           Operation::detection, Operation::checkpoint_write, Operation::checkpoint_read}) {
       if (point.operation == operation) return "not built for this backend";
     }
-    // Twice the traffic covers all buffers: gradients beside weights, inputs beside outputs.
-    if (2 * point_work(point).bytes > static_cast<double>(device_->arena().size())) {
+    // Twice the traffic covers all buffers: gradients beside weights, inputs beside outputs. Work
+    // counts elements of 16 bits.
+    const double bytes = 2 * point_work(point).bytes * (element_ == "fp32" ? 2 : 1);
+    if (bytes > static_cast<double>(device_->arena().size())) {
       return "needs more device memory than there is";
     }
     return "";
   }
 
   std::unique_ptr<PreparedOperation> prepare(const Point& point) override {
-    return cuda::prepare_operation(*device_, point,
+    return cuda::prepare_operation(*device_, cuda::element_named(element_), point,
                                    static_cast<std::size_t>(properties_.l2CacheSize));
   }
   std::vector<std::string> expert_variants() const override { return cuda::matmul_variants(); }
@@ -91,6 +95,7 @@ class Cuda final : public Backend {
     return line.substr(digit, line.find_first_of(" \n", digit) - digit);
   }
 
+  std::string element_;  // of the rows and matrices that are measured
   cudaDeviceProp properties_{};
   std::unique_ptr<cuda::Device> device_;
   std::unique_ptr<Numerics> numerics_;

@@ -67,11 +67,25 @@ void require_vectors(int width, std::initializer_list<const void*> rows) {
   }
 }
 
+cublasComputeType_t type_of(Products products) {
+  switch (products) {
+    case Products::fp32:
+      return CUBLAS_COMPUTE_32F;
+    case Products::tf32:
+      return CUBLAS_COMPUTE_32F_FAST_TF32;
+    case Products::bf16:
+      return CUBLAS_COMPUTE_32F_FAST_16BF;
+    case Products::fp16:
+      return CUBLAS_COMPUTE_32F_FAST_16F;
+  }
+  throw GpuError("unknown kind of products");
+}
+
 class Cuda final : public Compute {
  public:
-  Cuda(std::shared_ptr<Partition> partition, int part, bool tf32)
+  Cuda(std::shared_ptr<Partition> partition, int part, Products products)
       : stream_(std::move(partition), part),
-        type_(tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F),
+        products_(products),
         workspace_(*this),
         gain_partial_(*this),
         sums_(*this) {
@@ -111,13 +125,14 @@ class Cuda final : public Compute {
   }
   void synchronize() override { stream_.wait(); }
 
+  Products products() const override { return products_; }
   void product(const ProductShape& shape, const float* a, const float* b, float* c) override {
-    products(shape, {}, a, b, c);
+    batched_product(shape, {}, a, b, c);
   }
   /// cuBLAS is column-major: every row-major matrix is its transpose there, and the operands of the
   /// transposed product change places.
-  void products(const ProductShape& s, const ProductBatch& batch, const float* a, const float* b,
-                float* c) override {
+  void batched_product(const ProductShape& s, const ProductBatch& batch, const float* a,
+                       const float* b, float* c) override {
     if (s.rows == 0 || s.columns == 0 || batch.count == 0) return;
     const auto stride = [](std::int64_t given, std::int64_t tight) {
       return given == 0 ? tight : given;
@@ -138,14 +153,14 @@ class Cuda final : public Compute {
     if (batch.count == 1) {
       check(cublasGemmEx_64(blas_, of_b, of_a, s.columns, s.rows, s.inner, &one, b, CUDA_R_32F,
                             b_stride, a, CUDA_R_32F, a_stride, &kept, c, CUDA_R_32F, c_stride,
-                            type_, CUBLAS_GEMM_DEFAULT),
+                            type_of(products_), CUBLAS_GEMM_DEFAULT),
             "cublasGemmEx");
       return;
     }
     check(cublasGemmStridedBatchedEx_64(blas_, of_b, of_a, s.columns, s.rows, s.inner, &one, b,
                                         CUDA_R_32F, b_stride, batch.b_step, a, CUDA_R_32F, a_stride,
                                         batch.a_step, &kept, c, CUDA_R_32F, c_stride, batch.c_step,
-                                        batch.count, type_, CUBLAS_GEMM_DEFAULT),
+                                        batch.count, type_of(products_), CUBLAS_GEMM_DEFAULT),
           "cublasGemmStridedBatchedEx");
   }
 
@@ -256,7 +271,7 @@ class Cuda final : public Compute {
   RankStream stream_;
   MemoryCache memory_;
   BlasHandle blas_;
-  cublasComputeType_t type_;
+  Products products_;
   DeviceArray<std::byte> workspace_;
   DeviceArray<float> gain_partial_;
   DeviceArray<double> sums_;
@@ -282,16 +297,16 @@ std::unique_ptr<Compute> make(ObjectReader& options) {
   const auto ranks = static_cast<int>(options.integer("ranks", 1, kMost, 1));
   const auto rank = static_cast<int>(options.integer("rank", 0, ranks - 1, 0));
   const bool partitioned = options.boolean("partitioned", false);
-  const bool tf32 = options.boolean("tf32", false);
+  const auto products = products_named(options.choice("products", products_names(), "fp32"));
   require_device();
   check(cudaSetDevice(0), "cudaSetDevice");
   auto partition = partitioned ? shared_partition(ranks) : nullptr;
-  return std::make_unique<Cuda>(std::move(partition), rank, tf32);
+  return std::make_unique<Cuda>(std::move(partition), rank, products);
 }
 
 const bool registered = computes().add({
     .name = "cuda",
-    .summary = "one NVIDIA GPU: cuBLAS and own kernels, single precision",
+    .summary = "one NVIDIA GPU: cuBLAS and own kernels, tensors in single precision",
     .make = make,
 });
 

@@ -1,6 +1,7 @@
 #include "gpu/cuda/device.h"
 
 #include "gpu/backend.h"
+#include "sim/base/text.h"
 
 namespace bethany::cuda {
 namespace {
@@ -34,6 +35,15 @@ void require_device() {
     throw NoDevice(std::string("no GPU: ") + cudaGetErrorString(status));
   }
   if (count == 0) throw NoDevice("no GPU");
+}
+
+std::vector<std::string> element_names() { return {"bf16", "fp16", "fp32"}; }
+
+Element element_named(const std::string& name) {
+  if (name == "bf16") return Element::bf16;
+  if (name == "fp16") return Element::fp16;
+  if (name == "fp32") return Element::fp32;
+  throw InputError(unknown_name("element", name, element_names()));
 }
 
 Stream::Stream() {

@@ -4,6 +4,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "sim/base/error.h"
@@ -24,7 +25,12 @@ void check(cublasStatus_t status, const char* what);
 void require_device();
 
 /// The elements of matrices and rows.
-enum class Element { fp32, bf16 };
+enum class Element { fp32, bf16, fp16 };
+
+/// "bf16", "fp16", "fp32".
+std::vector<std::string> element_names();
+/// Throws InputError on an unknown name.
+Element element_named(const std::string& name);
 
 inline std::size_t element_bytes(Element element) { return element == Element::fp32 ? 4 : 2; }
 

@@ -1,44 +1,13 @@
 #include "gpu/cuda/kernels.h"
 
-#include <cuda_bf16.h>
-
 #include <algorithm>
+#include <type_traits>
 
+#include "gpu/cuda/elements.cuh"
 #include "gpu/cuda/launch.cuh"
 
 namespace bethany::cuda {
 namespace {
-
-using bf16 = __nv_bfloat16;
-
-__device__ float to_float(float v) { return v; }
-__device__ float to_float(bf16 v) { return __bfloat162float(v); }
-template <class T>
-__device__ T from_float(float v);
-template <>
-__device__ float from_float<float>(float v) {
-  return v;
-}
-template <>
-__device__ bf16 from_float<bf16>(float v) {
-  return __float2bfloat16(v);
-}
-
-/// 16 bytes of elements: one load or store.
-template <class T>
-struct alignas(16) Pack {
-  static constexpr int kCount = 16 / sizeof(T);
-  T v[kCount];
-};
-
-template <class T>
-__device__ Pack<T> load(const T* at) {
-  return *reinterpret_cast<const Pack<T>*>(at);
-}
-template <class T>
-__device__ void store(T* at, const Pack<T>& pack) {
-  *reinterpret_cast<Pack<T>*>(at) = pack;
-}
 
 __device__ std::uint64_t mixed(std::uint64_t z) {
   z += 0x9E3779B97F4A7C15ULL;
@@ -207,36 +176,34 @@ __global__ void activation_gradient_kernel(const T* inner, const T* out_gradient
   }
 }
 
-struct alignas(8) FourBf16 {
-  bf16 v[4];
-};
-
-__global__ void adam_kernel(float4* master, float4* momentum, float4* variance, FourBf16* gradient,
-                            FourBf16* weight, std::int64_t packs, AdamArguments a) {
+template <class T>
+__global__ void adam_kernel(float4* master, float4* momentum, float4* variance,
+                            Elements<T, 4>* gradient, Elements<T, 4>* weight, std::int64_t packs,
+                            AdamArguments a) {
   const std::int64_t i = blockIdx.x * static_cast<std::int64_t>(blockDim.x) + threadIdx.x;
   if (i >= packs) return;
-  const FourBf16 g = gradient[i];
+  const Elements<T, 4> g = gradient[i];
   float4 w = master[i];
   float4 m = momentum[i];
   float4 v = variance[i];
   float* ws = &w.x;
   float* ms = &m.x;
   float* vs = &v.x;
-  FourBf16 rounded;
-  FourBf16 zero;
+  Elements<T, 4> rounded;
+  Elements<T, 4> zero;
 #pragma unroll
   for (int k = 0; k < 4; ++k) {
     const float d = to_float(g.v[k]);
     ms[k] = a.beta1 * ms[k] + (1 - a.beta1) * d;
     vs[k] = a.beta2 * vs[k] + (1 - a.beta2) * d * d;
     ws[k] -= a.rate * (ms[k] * a.bias1) / (sqrtf(vs[k] * a.bias2) + a.epsilon);
-    rounded.v[k] = from_float<bf16>(ws[k]);
-    zero.v[k] = from_float<bf16>(0);
+    rounded.v[k] = from_float<T>(ws[k]);
+    zero.v[k] = from_float<T>(0);
   }
   master[i] = w;
   momentum[i] = m;
   variance[i] = v;
-  weight[i] = rounded;
+  if (!std::is_same_v<T, float>) weight[i] = rounded;
   gradient[i] = zero;
 }
 
@@ -332,25 +299,6 @@ template <class T>
 int row_threads(int width) {
   const int packs = (width + Pack<T>::kCount - 1) / Pack<T>::kCount;
   return std::clamp((packs + 31) / 32 * 32, 32, kThreads);
-}
-
-template <class T>
-T* as(void* p) {
-  return static_cast<T*>(p);
-}
-template <class T>
-const T* as(const void* p) {
-  return static_cast<const T*>(p);
-}
-
-/// Calls f with a null pointer of the element's type.
-template <class F>
-void with_element(Element element, F f) {
-  if (element == Element::fp32) {
-    f(static_cast<float*>(nullptr));
-  } else {
-    f(static_cast<bf16*>(nullptr));
-  }
 }
 
 }  // namespace
@@ -454,13 +402,16 @@ void activation_backward(cudaStream_t stream, Element element, bool gated, const
   launched("activation_backward");
 }
 
-void adam(cudaStream_t stream, float* master, float* momentum, float* variance, void* gradient,
-          void* weight, std::int64_t count, const AdamArguments& arguments) {
+void adam(cudaStream_t stream, Element element, float* master, float* momentum, float* variance,
+          void* gradient, void* weight, std::int64_t count, const AdamArguments& arguments) {
   const std::int64_t packs = count / 4;
-  adam_kernel<<<blocks_for(packs, kThreads), kThreads, 0, stream>>>(
-      reinterpret_cast<float4*>(master), reinterpret_cast<float4*>(momentum),
-      reinterpret_cast<float4*>(variance), as<FourBf16>(gradient), as<FourBf16>(weight), packs,
-      arguments);
+  with_element(element, [&](auto* type) {
+    using Four = Elements<std::remove_pointer_t<decltype(type)>, 4>;
+    adam_kernel<<<blocks_for(packs, kThreads), kThreads, 0, stream>>>(
+        reinterpret_cast<float4*>(master), reinterpret_cast<float4*>(momentum),
+        reinterpret_cast<float4*>(variance), as<Four>(gradient), as<Four>(weight), packs,
+        arguments);
+  });
   launched("adam");
 }
 

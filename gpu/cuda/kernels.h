@@ -47,10 +47,11 @@ struct AdamArguments {
   float bias1;  // 1 / (1 - beta1^step)
   float bias2;  // 1 / (1 - beta2^step)
 };
-/// One step; the gradient (bf16) is read and cleared, the weight (bf16) written. Requires: count is
-/// a multiple of 4.
-void adam(cudaStream_t stream, float* master, float* momentum, float* variance, void* gradient,
-          void* weight, std::int64_t count, const AdamArguments& arguments);
+/// One step; the gradient is read and cleared, the weight written: the master rounded to the
+/// element. For fp32 the master is the weight, and `weight` may be null. Requires: count is a
+/// multiple of 4.
+void adam(cudaStream_t stream, Element element, float* master, float* momentum, float* variance,
+          void* gradient, void* weight, std::int64_t count, const AdamArguments& arguments);
 
 constexpr int kSlicesMax = 16;
 struct Slices {

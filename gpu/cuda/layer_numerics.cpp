@@ -13,20 +13,20 @@ namespace {
 
 std::size_t z(std::int64_t value) { return static_cast<std::size_t>(value); }
 
-/// Bytes no test ever writes on purpose: NaN in float and bf16.
+/// Bytes no test ever writes on purpose: NaN in every element.
 constexpr int kPoison = 0xFF;
 
 class CudaNumerics final : public Numerics {
  public:
   explicit CudaNumerics(Device& device) : device_(device) {}
 
-  std::vector<std::string> precisions() const override { return {"fp32", "bf16"}; }
+  std::vector<std::string> precisions() const override { return {"fp32", "bf16", "fp16"}; }
 
   LayerOutput layer(const LayerInput& input, const std::string& precision,
                     const std::string& variant) override {
     BETHANY_CHECK(input.hidden % 8 == 0 && input.ffn % 8 == 0, "widths {} and {}", input.hidden,
                   input.ffn);
-    begin(precision == "fp32" ? Element::fp32 : Element::bf16);
+    begin(element_named(precision));
     const std::int64_t pairs = std::int64_t{input.tokens} * input.top_k;
     const RoutingBuffers routing = route(input, pairs);
     const FfnSizes sizes{.hidden = input.hidden,
@@ -70,9 +70,9 @@ class CudaNumerics final : public Numerics {
     return output;
   }
 
-  void adam(AdamState& state, const std::vector<float>& gradient,
-            const AdamOptions& options) override {
-    begin(Element::bf16);
+  std::vector<double> adam(AdamState& state, const std::vector<float>& gradient,
+                           const AdamOptions& options, const std::string& precision) override {
+    begin(element_named(precision));
     const auto padded = [](std::vector<float> values) {
       values.resize((values.size() + 3) / 4 * 4, 0);
       return values;
@@ -82,7 +82,7 @@ class CudaNumerics final : public Numerics {
     float* momentum = upload_floats(padded(state.momentum));
     float* variance = upload_floats(padded(state.variance));
     void* g = upload(padded(gradient));
-    void* weight = device_.arena().take(count * 2 + 16);
+    void* weight = device_.arena().take((count + 3) * element_bytes(element_));
     const AdamArguments arguments{
         .rate = static_cast<float>(options.rate),
         .beta1 = static_cast<float>(options.beta1),
@@ -90,7 +90,7 @@ class CudaNumerics final : public Numerics {
         .epsilon = static_cast<float>(options.epsilon),
         .bias1 = static_cast<float>(1 / (1 - std::pow(options.beta1, options.step))),
         .bias2 = static_cast<float>(1 / (1 - std::pow(options.beta2, options.step)))};
-    cuda::adam(device_.stream(), master, momentum, variance, g, weight,
+    cuda::adam(device_.stream(), element_, master, momentum, variance, g, weight,
                static_cast<std::int64_t>((count + 3) / 4 * 4), arguments);
     state.master = download_floats(master, count);
     state.momentum = download_floats(momentum, count);
@@ -98,6 +98,17 @@ class CudaNumerics final : public Numerics {
     for (const double left : download(g, static_cast<std::int64_t>(count))) {
       if (left != 0) throw GpuError("Adam did not clear the gradient");
     }
+    return element_ == Element::fp32 ? widened(state.master)
+                                     : download(weight, static_cast<std::int64_t>(count));
+  }
+
+  std::vector<double> logits(const std::vector<float>& x, const std::vector<float>& weight,
+                             int rows, int in, int out, const std::string& precision) override {
+    begin(element_named(precision));
+    const std::size_t count = z(rows) * z(out);
+    float* logits = device_.arena().take_of<float>(count);
+    matmul_to_float(device_, element_, upload(x), upload(weight), rows, in, out, logits);
+    return widened(download_floats(logits, count));
   }
 
   std::vector<float> slice_sum(const std::vector<std::vector<float>>& parts) override {

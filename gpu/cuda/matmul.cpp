@@ -33,7 +33,15 @@ Arguments arguments_of(Product product, int in, int out, const MatmulItem& item)
 }
 
 cudaDataType_t type_of(Element element) {
-  return element == Element::fp32 ? CUDA_R_32F : CUDA_R_16BF;
+  switch (element) {
+    case Element::fp32:
+      return CUDA_R_32F;
+    case Element::bf16:
+      return CUDA_R_16BF;
+    case Element::fp16:
+      return CUDA_R_16F;
+  }
+  throw GpuError("unknown element");
 }
 
 template <class T>

@@ -63,11 +63,11 @@ class GroupedMatmul {
   void** out_pointers_ = nullptr;
 };
 
-/// A single GEMM on stream 0, bf16 or fp32 in and out, accumulated in float.
+/// A single GEMM on stream 0, elements in and out, accumulated in float.
 void matmul(Device& device, int stream, Element element, Product product, int in, int out,
             const MatmulItem& item);
 
-/// logits (float) = x · weightᵀ for bf16 or fp32 x (rows × in) and weight (out × in).
+/// logits (float) = x · weightᵀ for elements x (rows × in) and weight (out × in).
 void matmul_to_float(Device& device, Element element, const void* x, const void* weight,
                      std::int64_t rows, int in, int out, float* logits);
 

@@ -41,7 +41,8 @@ class HostBuffer {
 /// Builds the work of one point, once per set of buffers.
 class Builder {
  public:
-  Builder(Device& device, const Point& point) : device_(device), point_(point) {}
+  Builder(Device& device, Element element, const Point& point)
+      : device_(device), element_(element), point_(point) {}
 
   Work build(std::uint64_t set) {
     set_ = set;
@@ -95,11 +96,9 @@ class Builder {
   }
 
  private:
-  static constexpr Element kElement = Element::bf16;
-
   void* random_rows(std::int64_t count, double scale) {
-    void* out = device_.arena().take(z(count) * element_bytes(kElement));
-    fill_random(device_.stream(), kElement, out, count, set_ * 64 + ++filled_,
+    void* out = device_.arena().take(z(count) * element_bytes(element_));
+    fill_random(device_.stream(), element_, out, count, set_ * 64 + ++filled_,
                 static_cast<float>(scale));
     return out;
   }
@@ -109,7 +108,7 @@ class Builder {
     return out;
   }
   void* rows(std::int64_t count) {
-    return device_.arena().take(z(count) * element_bytes(kElement));
+    return device_.arena().take(z(count) * element_bytes(element_));
   }
 
   Work matmul_work() {
@@ -134,8 +133,8 @@ class Builder {
       item.right = random_rows(point_.rows * in, 1);
       item.out = rows(weight);
     }
-    return [this_device = &device_, product, in, out, item] {
-      matmul(*this_device, 0, kElement, product, in, out, item);
+    return [this_device = &device_, product, in, out, item, element = element_] {
+      matmul(*this_device, 0, element, product, in, out, item);
     };
   }
 
@@ -143,7 +142,7 @@ class Builder {
     const FfnSizes sizes{.hidden = point_.inputs,
                          .ffn = point_.outputs,
                          .gated = point_.gated,
-                         .element = kElement,
+                         .element = element_,
                          .rows = expert_rows(point_)};
     auto ffn = std::make_shared<ExpertFfn>(device_, sizes);
     ffn->fill_random(set_ + 1);
@@ -161,8 +160,8 @@ class Builder {
     float* logits = device_.arena().take_of<float>(z(p.rows * p.experts));
     auto* ids = device_.arena().take_of<std::uint16_t>(z(p.rows * p.size));
     float* probabilities = device_.arena().take_of<float>(z(p.rows * p.size));
-    return [this_device = &device_, p, x, weight, logits, ids, probabilities] {
-      matmul_to_float(*this_device, kElement, x, weight, p.rows, p.inputs, p.experts, logits);
+    return [this_device = &device_, p, x, weight, logits, ids, probabilities, element = element_] {
+      matmul_to_float(*this_device, element, x, weight, p.rows, p.inputs, p.experts, logits);
       gate_top_k(this_device->stream(), logits, p.rows, p.experts, static_cast<int>(p.size), ids,
                  probabilities);
     };
@@ -195,8 +194,8 @@ class Builder {
     if (p.operation == Operation::row_gather) {
       void* in = random_rows(p.rows / top_k * p.inputs, 1);
       void* out = rows(p.rows * p.inputs);
-      return [this_device = &device_, p, buffers, top_k, in, out] {
-        row_gather(this_device->stream(), kElement, in, buffers.order, nullptr, top_k, p.rows,
+      return [this_device = &device_, p, buffers, top_k, in, out, element = element_] {
+        row_gather(this_device->stream(), element, in, buffers.order, nullptr, top_k, p.rows,
                    p.inputs, out);
       };
     }
@@ -204,14 +203,14 @@ class Builder {
     float* weights = random_floats(p.rows);
     if (p.operation == Operation::row_dot) {
       void* tokens = random_rows(p.rows / top_k * p.inputs, 1);
-      return [this_device = &device_, p, buffers, top_k, in, tokens, weights] {
-        row_dot(this_device->stream(), kElement, tokens, in, buffers.position, top_k, p.rows,
+      return [this_device = &device_, p, buffers, top_k, in, tokens, weights, element = element_] {
+        row_dot(this_device->stream(), element, tokens, in, buffers.position, top_k, p.rows,
                 p.inputs, weights);
       };
     }
     void* out = rows(p.rows / top_k * p.inputs);
-    return [this_device = &device_, p, buffers, top_k, in, weights, out] {
-      row_scatter_sum(this_device->stream(), kElement, in, buffers.position, weights, top_k,
+    return [this_device = &device_, p, buffers, top_k, in, weights, out, element = element_] {
+      row_scatter_sum(this_device->stream(), element, in, buffers.position, weights, top_k,
                       p.rows / top_k, p.inputs, out);
     };
   }
@@ -230,7 +229,7 @@ class Builder {
     const FfnSizes sizes{.hidden = all.inputs,
                          .ffn = all.outputs,
                          .gated = all.gated,
-                         .element = kElement,
+                         .element = element_,
                          .rows = expert_rows(all)};
     auto ffn = std::make_shared<ExpertFfn>(device_, sizes);
     ffn->fill_random(set_ + 1);
@@ -242,17 +241,17 @@ class Builder {
     float* weights = random_floats(all.rows);
     float* dgate = device_.arena().take_of<float>(z(all.rows));
     const auto variant = parse_matmul_variant(all.variant);
-    return [=, device = &device_, top_k = static_cast<int>(all.size)] {
+    return [=, device = &device_, top_k = static_cast<int>(all.size), element = element_] {
       const cudaStream_t s = device->stream();
       gating();
       sort_routing(s, buffers, all.rows, all.experts);
-      row_gather(s, kElement, x, buffers.order, nullptr, top_k, all.rows, all.inputs, ffn->x);
+      row_gather(s, element, x, buffers.order, nullptr, top_k, all.rows, all.inputs, ffn->x);
       ffn->forward(variant);
-      row_scatter_sum(s, kElement, ffn->y, buffers.position, weights, top_k, tokens, all.inputs, y);
-      row_dot(s, kElement, dy, ffn->y, buffers.position, top_k, all.rows, all.inputs, dgate);
-      row_gather(s, kElement, dy, buffers.order, weights, top_k, all.rows, all.inputs, ffn->dy);
+      row_scatter_sum(s, element, ffn->y, buffers.position, weights, top_k, tokens, all.inputs, y);
+      row_dot(s, element, dy, ffn->y, buffers.position, top_k, all.rows, all.inputs, dgate);
+      row_gather(s, element, dy, buffers.order, weights, top_k, all.rows, all.inputs, ffn->dy);
       ffn->backward(variant);
-      row_scatter_sum(s, kElement, ffn->dx, buffers.position, nullptr, top_k, tokens, all.inputs,
+      row_scatter_sum(s, element, ffn->dx, buffers.position, nullptr, top_k, tokens, all.inputs,
                       dx);
     };
   }
@@ -263,14 +262,14 @@ class Builder {
     void* inner = random_rows(p.rows * width, 1);
     if (p.operation == Operation::activation_forward) {
       void* out = rows(p.rows * p.outputs);
-      return [this_device = &device_, p, inner, out] {
-        activation_forward(this_device->stream(), kElement, p.gated, inner, p.rows, p.outputs, out);
+      return [this_device = &device_, p, inner, out, element = element_] {
+        activation_forward(this_device->stream(), element, p.gated, inner, p.rows, p.outputs, out);
       };
     }
     void* gradient = random_rows(p.rows * p.outputs, 1);
     void* out = rows(p.rows * width);
-    return [this_device = &device_, p, inner, gradient, out] {
-      activation_backward(this_device->stream(), kElement, p.gated, inner, gradient, p.rows,
+    return [this_device = &device_, p, inner, gradient, out, element = element_] {
+      activation_backward(this_device->stream(), element, p.gated, inner, gradient, p.rows,
                           p.outputs, out);
     };
   }
@@ -285,8 +284,9 @@ class Builder {
     void* gradient = random_rows(point_.size, 1);
     void* weight = rows(point_.size);
     const AdamArguments arguments{1e-3F, 0.9F, 0.999F, 1e-8F, 10, 1000};
-    return [=, this_device = &device_, count = point_.size] {
-      adam(this_device->stream(), master, momentum, variance, gradient, weight, count, arguments);
+    return [=, this_device = &device_, element = element_, count = point_.size] {
+      adam(this_device->stream(), element, master, momentum, variance, gradient, weight, count,
+           arguments);
     };
   }
 
@@ -303,12 +303,13 @@ class Builder {
     const std::size_t bytes = z(point_.size);
     void* to = device_.arena().take(bytes);
     const cudaStream_t stream = device_.stream();
-    fill_random(stream, kElement, to, point_.size / 2, set_ + 7, 1);
+    const std::int64_t count = point_.size / static_cast<std::int64_t>(element_bytes(element_));
+    fill_random(stream, element_, to, count, set_ + 7, 1);
     if (point_.operation == Operation::device_write) {
       return [=] { check(cudaMemsetAsync(to, 0x3C, bytes, stream), "cudaMemsetAsync"); };
     }
     if (point_.operation == Operation::device_copy) {
-      void* from = random_rows(point_.size / 2, 1);
+      void* from = random_rows(count, 1);
       return [=] {
         check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream),
               "cudaMemcpyAsync");
@@ -348,6 +349,7 @@ class Builder {
   }
 
   Device& device_;
+  Element element_;
   Point point_;
   std::uint64_t set_ = 0;
   std::uint64_t filled_ = 0;
@@ -385,10 +387,10 @@ class CudaOperation final : public PreparedOperation {
 
 }  // namespace
 
-std::unique_ptr<PreparedOperation> prepare_operation(Device& device, const Point& point,
-                                                     std::size_t cache_bytes) {
+std::unique_ptr<PreparedOperation> prepare_operation(Device& device, Element element,
+                                                     const Point& point, std::size_t cache_bytes) {
   constexpr std::size_t kMostSets = 12;
-  Builder builder(device, point);
+  Builder builder(device, element, point);
   device.arena().reset();
   std::vector<Work> sets{builder.build(0)};
   const std::size_t bytes = std::max<std::size_t>(device.arena().used(), 1);

@@ -26,6 +26,7 @@ CaseWorld cuda::trained_world() {
 std::vector<std::pair<std::string, std::string>> cuda::facts_of_trained(Mode mode) {
   // What a backend says of its machine; it goes at once, with the memory it took.
   auto facts = make_backend("cuda", 1)->machine().facts;
+  std::erase_if(facts, [](const auto& fact) { return fact.first == "element"; });  // calibrate's
   if (mode == Mode::partitioned) {
     const auto compute = make_compute("cuda", {.rank = 0, .ranks = kParts, .partitioned = true});
     facts.emplace_back("partition", compute->remark());
@@ -38,7 +39,9 @@ namespace {
 std::unique_ptr<Testbed> make(ObjectReader& options) {
   const auto mode =
       mode_named(options.choice("mode", {"serialised", "threads", "partitioned"}, "serialised"));
+  const auto products = products_named(options.choice("products", products_names(), "fp32"));
   return make_rank_testbed({.compute = "cuda",
+                            .products = products,
                             .mode = mode,
                             .world = cuda::trained_world(),
                             .facts = cuda::facts_of_trained(mode),

@@ -85,23 +85,24 @@ void Attention::attend() {
   const float* qkv = qkv_.data();
   float* scores = probabilities_.reserve(samples_ * shape_.heads * length * length);
   each_sample([&](std::int64_t q, std::int64_t, std::int64_t matrix) {
-    compute_.products({.rows = length,
-                       .columns = length,
-                       .inner = width,
-                       .b_transposed = true,
-                       .a_stride = 3 * hidden,
-                       .b_stride = 3 * hidden},
-                      heads(width, width, matrix_size), qkv + q, qkv + q + hidden, scores + matrix);
+    compute_.batched_product({.rows = length,
+                              .columns = length,
+                              .inner = width,
+                              .b_transposed = true,
+                              .a_stride = 3 * hidden,
+                              .b_stride = 3 * hidden},
+                             heads(width, width, matrix_size), qkv + q, qkv + q + hidden,
+                             scores + matrix);
   });
   compute_.causal_forward(causal_shape(), scores);
   each_sample([&](std::int64_t q, std::int64_t row, std::int64_t matrix) {
-    compute_.products({.rows = length,
-                       .columns = width,
-                       .inner = length,
-                       .b_stride = 3 * hidden,
-                       .c_stride = hidden},
-                      heads(matrix_size, width, width), scores + matrix, qkv + q + 2 * hidden,
-                      context_.data() + row);
+    compute_.batched_product({.rows = length,
+                              .columns = width,
+                              .inner = length,
+                              .b_stride = 3 * hidden,
+                              .c_stride = hidden},
+                             heads(matrix_size, width, width), scores + matrix,
+                             qkv + q + 2 * hidden, context_.data() + row);
   });
   settle(context_.data(), tokens() * hidden);
 }
@@ -147,22 +148,22 @@ void Attention::attend_backward(const float* context_gradient, float* qkv_gradie
   const float* qkv = qkv_.data();
   float* scores = scratch_.score_gradient.reserve(samples_ * shape_.heads * length * length);
   each_sample([&](std::int64_t q, std::int64_t row, std::int64_t matrix) {
-    compute_.products({.rows = length,
-                       .columns = length,
-                       .inner = width,
-                       .b_transposed = true,
-                       .a_stride = hidden,
-                       .b_stride = 3 * hidden},
-                      heads(width, width, matrix_size), context_gradient + row,
-                      qkv + q + 2 * hidden, scores + matrix);
-    compute_.products({.rows = length,
-                       .columns = width,
-                       .inner = length,
-                       .a_transposed = true,
-                       .b_stride = hidden,
-                       .c_stride = 3 * hidden},
-                      heads(matrix_size, width, width), probabilities_.data() + matrix,
-                      context_gradient + row, qkv_gradient + q + 2 * hidden);
+    compute_.batched_product({.rows = length,
+                              .columns = length,
+                              .inner = width,
+                              .b_transposed = true,
+                              .a_stride = hidden,
+                              .b_stride = 3 * hidden},
+                             heads(width, width, matrix_size), context_gradient + row,
+                             qkv + q + 2 * hidden, scores + matrix);
+    compute_.batched_product({.rows = length,
+                              .columns = width,
+                              .inner = length,
+                              .a_transposed = true,
+                              .b_stride = hidden,
+                              .c_stride = 3 * hidden},
+                             heads(matrix_size, width, width), probabilities_.data() + matrix,
+                             context_gradient + row, qkv_gradient + q + 2 * hidden);
   });
   compute_.causal_backward(causal_shape(), probabilities_.data(), scores);
   each_sample([&](std::int64_t q, std::int64_t, std::int64_t matrix) {
@@ -172,9 +173,9 @@ void Attention::attend_backward(const float* context_gradient, float* qkv_gradie
                          .b_stride = 3 * hidden,
                          .c_stride = 3 * hidden};
     const ProductBatch batch = heads(matrix_size, width, width);
-    compute_.products(product, batch, scores + matrix, qkv + q + hidden, qkv_gradient + q);
+    compute_.batched_product(product, batch, scores + matrix, qkv + q + hidden, qkv_gradient + q);
     product.a_transposed = true;
-    compute_.products(product, batch, scores + matrix, qkv + q, qkv_gradient + q + hidden);
+    compute_.batched_product(product, batch, scores + matrix, qkv + q, qkv_gradient + q + hidden);
   });
   settle(qkv_gradient, tokens() * 3 * hidden);
 }

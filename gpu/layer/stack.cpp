@@ -6,6 +6,7 @@
 #include "gpu/layer/draws.h"
 #include "gpu/layer/moe_layer.h"
 #include "sim/base/check.h"
+#include "sim/base/error.h"
 
 namespace bethany {
 namespace {
@@ -110,6 +111,10 @@ void check_shape(const StackShape& shape) {
 
 std::unique_ptr<Stack> make_stack(const StackShape& shape, Compute& compute) {
   check_shape(shape);
+  if (shape.exact && compute.products() != Products::fp32) {
+    throw InputError(fmt::format("exact arithmetic has products in fp32, not in {}",
+                                 name_of(compute.products())));
+  }
   return std::make_unique<Blocks>(shape, compute);
 }
 

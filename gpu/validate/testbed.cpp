@@ -22,7 +22,7 @@ Registry<Testbed>& testbeds() {
 }
 
 std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::string& mode,
-                                      const std::string& kill) {
+                                      const std::string& kill, const std::string& products) {
   const auto* entry = testbeds().find(backend);
   if (entry == nullptr && backend == "cuda") {
     throw NoDevice("no GPU: this program was built without the training of CUDA ranks");
@@ -32,6 +32,7 @@ std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::str
   options.kind = JsonNode::Kind::object;
   if (!mode.empty()) options.member("mode") = JsonNode::of(mode);
   if (!kill.empty()) options.member("kill") = JsonNode::of(kill);
+  if (!products.empty()) options.member("products") = JsonNode::of(products);
   ObjectReader reader(options, "/backend");
   auto made = entry->make(reader);
   reader.finish();

@@ -49,13 +49,16 @@ class Testbed {
   virtual std::optional<JsonNode> own_cost() const { return {}; }
 };
 
-/// By backend. `make` reads `mode` (a name of a mode; default the backend's) and, where machines
-/// are launched processes, `kill` (soft or hard).
+/// By backend. `make` reads `mode` (a name of a mode; default the backend's), where ranks compute
+/// `products` (what operands are rounded to) and, where machines are launched processes, `kill`
+/// (soft or hard).
 Registry<Testbed>& testbeds();
 
-/// Throws InputError on an unknown name or mode, NoDevice when it cannot run here.
+/// What is empty is the backend's own. Throws InputError on an unknown name or mode, NoDevice when
+/// it cannot run here.
 std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::string& mode,
-                                      const std::string& kill = "");
+                                      const std::string& kill = "",
+                                      const std::string& products = "");
 
 /// Fingerprint of what a step follows: the plan and the rows that every rank computes, sends and
 /// receives in each layer. 16 hex digits.

@@ -10,11 +10,12 @@ namespace bethany {
 
 struct ValidateOptions {
   std::string backend = "synthetic";
-  std::string mode;     // of the ranks; empty: the backend's
-  std::string kill;     // how launched processes die; empty: softly
-  std::string profile;  // a file or a built-in name; empty: the backend's own cost
+  std::string mode;      // of the ranks; empty: the backend's
+  std::string kill;      // how launched processes die; empty: softly
+  std::string products;  // what operands of products are rounded to; empty: fp32, not at all
+  std::string profile;   // a file or a built-in name; empty: the backend's own cost
   std::string cost_model = "calibrated";  // with a profile
-  std::vector<std::string> policies;  // empty: validation_policies()
+  std::vector<std::string> policies;      // empty: validation_policies()
   std::uint64_t seed = 1;
   bool quick = false;
   double within_seconds = 0;  // no run begins later; 0: no limit

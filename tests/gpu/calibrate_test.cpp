@@ -140,6 +140,22 @@ TEST_CASE("the synthetic backend's constants are found again") {
   CHECK(calibration.profile.find("expert.flop_rate")->kind == "assumed");
 }
 
+TEST_CASE("the element stands in the sources, and that bytes are of 16-bit ones") {
+  auto measurements = synthetic();
+  const auto source = [&](const char* key) {
+    return calibrate(measurements, "synth", "", 0).profile.find(key)->source;
+  };
+  CHECK(source("expert.flop_rate").find("element") == std::string::npos);
+  for (const std::string element : {"fp16", "fp32"}) {
+    measurements.machine.facts = {{"device", "synthetic"}, {"element", element}};
+    const auto read = parse_raw(raw_text(measurements), "raw");
+    CHECK(read.machine.fact("element") == element);
+    CHECK(source("expert.flop_rate").find(", element " + element) != std::string::npos);
+    const bool told = source("optimizer.bytes_per_parameter").find("as if") != std::string::npos;
+    CHECK(told == (element == "fp32"));
+  }
+}
+
 TEST_CASE("constants of one model come from its shape") {
   const auto& measurements = synthetic();
   const auto gpt = calibrate(measurements, "synth", "gpt-m", 0);
@@ -183,6 +199,19 @@ TEST_CASE("what cannot be written is said before anything is measured") {
   CHECK(nowhere.exit_code == 1);
   CHECK(nowhere.err.find("/nowhere/at/all.csv") != std::string::npos);
   CHECK(nowhere.err.find("points measured") == std::string::npos);
+}
+
+TEST_CASE("a choice of elements is refused where there is none") {
+  const TemporaryDirectory directory;
+  const auto path = directory.path() + "/p.json";
+  for (const std::string backend : {"cpu", "synthetic"}) {
+    const auto result =
+        gpu_command({"calibrate", "--backend", backend, "--element", "fp16", "-o", path});
+    CHECK(result.exit_code == 3);
+    CHECK(result.err.find("element") != std::string::npos);
+  }
+  CHECK(gpu_command({"calibrate", "--backend", "cuda", "--element", "fp8", "-o", path}).exit_code ==
+        2);
 }
 
 TEST_CASE("without a GPU the cuda backend ends with 77 and says why") {

@@ -24,6 +24,7 @@ struct CrowdOptions {
   std::string dispatch = "lazarus";
   bool forced = false;   // experts by the token's place in its sample, not by the gate
   bool average = false;  // of the holders' gradients, the wrong reduction
+  Products products = Products::fp32;
   Tamper tamper;
 };
 

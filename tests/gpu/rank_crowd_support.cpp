@@ -59,8 +59,8 @@ std::vector<float> downloaded(const void* from, std::size_t bytes) {
 }  // namespace
 
 struct RankCrowd::Rank {
-  explicit Rank(const StackShape& shape)
-      : compute(make_compute("cpu")),
+  Rank(const StackShape& shape, Products products)
+      : compute(make_compute("cpu", {.products = products})),
         state(make_rank_state(shape, *compute)),
         stack(make_stack(shape, *compute)) {}
   std::unique_ptr<Compute> compute;
@@ -77,7 +77,7 @@ RankCrowd::RankCrowd(CrowdOptions options)
   const PlacementPlan& plan = options_.plan;
   constexpr std::uint64_t kSeed = 11;
   for (int r = 0; r < plan.ranks(); ++r) {
-    auto rank = std::make_unique<Rank>(options_.shape);
+    auto rank = std::make_unique<Rank>(options_.shape, options_.products);
     rank->state->initialise_dense(kSeed);
     for (int layer = 0; layer < options_.shape.layers; ++layer) {
       const auto& slots = plan.layers[z(layer)].expert_of_slot;
