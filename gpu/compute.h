@@ -98,8 +98,10 @@ class Compute {
 /// Implementations of the arithmetic by name ("cpu", …).
 Registry<Compute>& computes();
 
-/// What a rank gets of a device that several ranks of this process use; for `cpu` all is the same.
+/// Which device a rank gets, and what of it where several ranks of this process use it; for `cpu`
+/// all is the same.
 struct DeviceShare {
+  int device = 0;  // of those that this process sees
   int rank = 0;
   int ranks = 1;
   bool partitioned = false;  // its own multiprocessors, an equal part of all

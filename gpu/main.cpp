@@ -11,6 +11,7 @@
 
 #include "gpu/calibration.h"
 #include "gpu/compute_check.h"
+#include "gpu/elastic/launched_device.h"
 #include "gpu/progress.h"
 #include "gpu/rank_check.h"
 #include "gpu/rank_testbed.h"
@@ -88,6 +89,11 @@ int check(Options& options) {
   auto results = selftest(*backend, seed);
   for (const auto& more :
        {check_compute(options.backend, seed), check_ranks(options.backend, seed)}) {
+    results.insert(results.end(), more.begin(), more.end());
+  }
+  if (const auto device = launched_device(options.backend)) {
+    const auto more = device->check_fabric();
+    if (more.empty()) fmt::print(stderr, "built without NCCL: no fabric is checked\n");
     results.insert(results.end(), more.begin(), more.end());
   }
   int failed = 0;

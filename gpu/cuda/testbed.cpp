@@ -1,4 +1,4 @@
-// Ranks that train on one GPU, threads of this process.
+// Ranks that train on GPUs: threads of this process on one, or launched processes with one each.
 #include "gpu/backend.h"
 #include "gpu/compute.h"
 #include "gpu/rank_testbed.h"
@@ -35,18 +35,20 @@ std::vector<std::pair<std::string, std::string>> facts_of(Mode mode) {
 }
 
 std::unique_ptr<Testbed> make(ObjectReader& options) {
-  const auto mode =
-      mode_named(options.choice("mode", {"serialised", "threads", "partitioned"}, "serialised"));
+  const auto mode = mode_named(
+      options.choice("mode", {"serialised", "threads", "partitioned", "cluster"}, "serialised"));
+  const auto kill = options.choice("kill", {"soft", "hard"}, "soft");
   return make_rank_testbed({.compute = "cuda",
                             .mode = mode,
                             .world = world(),
                             .facts = facts_of(mode),
-                            .device_memory = true});
+                            .device_memory = true,
+                            .kill = kill == "hard" ? Kill::hard : Kill::soft});
 }
 
 const bool registered = testbeds().add({
     .name = "cuda",
-    .summary = "really trains on one GPU: serialised, threads or partitioned",
+    .summary = "really trains on one GPU: serialised, threads or partitioned; on several: cluster",
     .make = make,
 });
 
