@@ -11,6 +11,7 @@
 
 #include "gpu/calibration.h"
 #include "gpu/compute_check.h"
+#include "gpu/elastic/launched_check.h"
 #include "gpu/elastic/launched_device.h"
 #include "gpu/progress.h"
 #include "gpu/rank_check.h"
@@ -54,6 +55,7 @@ struct Options {
   int passes = 2;
   bool quick = false;
   bool force = false;
+  bool launched = false;
 };
 
 /// The chosen backend; without a choice it is made here, and said.
@@ -83,7 +85,26 @@ int info(Options& options) {
   return kOk;
 }
 
+int report(const std::vector<CheckResult>& results) {
+  int failed = 0;
+  for (const auto& result : results) {
+    failed += result.passed() ? 0 : 1;
+    fmt::print("{} {}: {:.3g} (bound {:.0e})\n", result.passed() ? "ok  " : "FAIL", result.what,
+               result.error, result.bound);
+  }
+  fmt::print("{} checks, {} failed\n", results.size(), failed);
+  return failed == 0 ? kOk : kBoundMissed;
+}
+
+int check_processes(const Options& options) {
+  if (options.backend.empty()) throw InputError("selftest --launched needs --backend");
+  if (serve_if_launched(options.backend, "soft")) return kOk;
+  LaunchedProcesses processes(launched_options(options.backend, Kill::soft));
+  return report(check_launched(processes, static_cast<std::uint64_t>(options.seed)));
+}
+
 int check(Options& options) {
+  if (options.launched) return check_processes(options);
   const auto seed = static_cast<std::uint64_t>(options.seed);
   const auto backend = backend_of(options);
   auto results = selftest(*backend, seed);
@@ -96,14 +117,7 @@ int check(Options& options) {
     if (more.empty()) fmt::print(stderr, "built without NCCL: no fabric is checked\n");
     results.insert(results.end(), more.begin(), more.end());
   }
-  int failed = 0;
-  for (const auto& result : results) {
-    failed += result.passed() ? 0 : 1;
-    fmt::print("{} {}: {:.3g} (bound {:.0e})\n", result.passed() ? "ok  " : "FAIL", result.what,
-               result.error, result.bound);
-  }
-  fmt::print("{} checks, {} failed\n", results.size(), failed);
-  return failed == 0 ? kOk : kBoundMissed;
+  return report(results);
 }
 
 /// "DIR/x.json" → "DIR/x.csv".
@@ -249,6 +263,8 @@ int run(int argc, char** argv) {
   auto* const check_command =
       program.add_subcommand("selftest", "compare the arithmetic with a float64 reference");
   add_backend(*check_command, options);
+  check_command->add_flag("--launched", options.launched,
+                          "instead: processes of a launcher, three or more, train through a death");
   check_command->callback([&] { chosen = [&] { return check(options); }; });
   auto* const calibrate_command =
       program.add_subcommand("calibrate", "measure, fit and write a profile");

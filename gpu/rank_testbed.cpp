@@ -137,17 +137,6 @@ class RankMachines final : public ObservableMachines {
   std::string performed_;
 };
 
-LaunchedOptions launched_options(const std::string& compute, Kill kill) {
-  LaunchedOptions options{.launch = launch_of_this_process(), .kill = kill};
-  int number = 0;
-  if (const auto device = launched_device(compute)) {
-    options.fabric = device->fabric(options.launch);
-    number = device->number(options.launch);
-  }
-  options.compute = [compute, number] { return make_compute(compute, {.device = number}); };
-  return options;
-}
-
 std::string described(std::map<std::string, std::vector<double>> connections) {
   std::string text;
   for (auto& [origin, seconds] : connections) {
@@ -216,6 +205,17 @@ class RankTestbed final : public Testbed {
 };
 
 }  // namespace
+
+LaunchedOptions launched_options(const std::string& compute, Kill kill) {
+  LaunchedOptions options{.launch = launch_of_this_process(), .kill = kill};
+  int number = 0;
+  if (const auto device = launched_device(compute)) {
+    options.fabric = device->fabric(options.launch);
+    number = device->number(options.launch);
+  }
+  options.compute = [compute, number] { return make_compute(compute, {.device = number}); };
+  return options;
+}
 
 std::unique_ptr<Testbed> make_rank_testbed(RankTestbedOptions options) {
   return std::make_unique<RankTestbed>(std::move(options));

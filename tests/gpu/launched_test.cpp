@@ -13,6 +13,7 @@
 #include <set>
 #include <sstream>
 
+#include "gpu/elastic/launched_check.h"
 #include "gpu/elastic/launched_crew.h"
 #include "gpu/fabric/rendezvous.h"
 #include "sim/base/error.h"
@@ -109,6 +110,25 @@ class KnowingFabric final : public Fabric {
   std::unique_ptr<Fabric> sockets_;
   std::uint64_t epoch_;
   std::string_view origin_;
+};
+
+/// Sockets that spoil a bit of every large message, such as the state of an expert.
+class SpoilingFabric final : public Fabric {
+ public:
+  explicit SpoilingFabric(std::unique_ptr<Fabric> sockets) : sockets_(std::move(sockets)) {}
+  int rank() const override { return sockets_->rank(); }
+  int ranks() const override { return sockets_->ranks(); }
+  double exchange(std::span<const Send> sends, std::span<const Receive> receives) override {
+    const double seconds = sockets_->exchange(sends, receives);
+    for (const auto& receive : receives) {
+      if (receive.bytes > 10000) static_cast<std::uint8_t*>(receive.data)[receive.bytes / 2] ^= 1;
+    }
+    return seconds;
+  }
+  void barrier() override { sockets_->barrier(); }
+
+ private:
+  std::unique_ptr<Fabric> sockets_;
 };
 
 /// What a rank was told when it connected, a line of the file: "sound" when it agrees with what the
@@ -246,6 +266,24 @@ TEST_CASE("launched: who connects is told who was connected before") {
   CHECK(begun == 8);   // both trainings, 4 ranks each
   CHECK(shrunk >= 3);  // without the second
   CHECK(mixed >= 4);   // and with it again
+}
+
+TEST_CASE("launched: the check of launched ranks passes, and sees a bit that is wrong") {
+  const auto spoiling = [](const Connection& connection, OwnEnd end) -> std::unique_ptr<Fabric> {
+    return std::make_unique<SpoilingFabric>(connect_by_sockets(connection, std::move(end)));
+  };
+  for (const bool spoilt : {false, true}) {
+    const FabricMaker maker = spoilt ? FabricMaker(spoiling) : connect_by_sockets;
+    Launcher launcher(4, Kill::soft, maker);
+    LaunchedProcesses processes(options_of(Kill::soft, maker));
+    int failed = 0;
+    for (const auto& result : check_launched(processes, 5)) failed += result.passed() ? 0 : 1;
+    CHECK((failed > 0) == spoilt);
+  }
+  Launcher launcher(2, Kill::soft);
+  LaunchedProcesses processes(options_of(Kill::soft));
+  CHECK_THROWS_WITH(check_launched(processes, 5),
+                    "2 processes were launched; three or more are needed");
 }
 
 TEST_CASE("launched: who has no launcher, or no process left, is told") {
