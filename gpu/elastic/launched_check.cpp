@@ -214,6 +214,7 @@ std::vector<CheckResult> check_launched(LaunchedProcesses& processes, std::uint6
   bool whole = training.step() && training.step();
   const bool cut = !training.step(Attack{.nodes = victim});
   crew->kill(victim);
+  std::reverse(survivors.begin(), survivors.end());  // to others' places
   training.change(survivors);
   whole = training.step() && whole;
   std::reverse(survivors.begin(), survivors.end());
