@@ -125,9 +125,10 @@ class Compute {
 /// Implementations of the arithmetic by name ("cpu", …).
 Registry<Compute>& computes();
 
-/// What a rank gets of a device that several ranks of this process use, and how it computes. For
-/// `cpu` all ranks are the same.
+/// Which device a rank gets, what of it where several ranks of this process use it, and how it
+/// computes; for `cpu` all ranks are the same.
 struct DeviceShare {
+  int device = 0;  // of those that this process sees
   int rank = 0;
   int ranks = 1;
   bool partitioned = false;            // its own multiprocessors, an equal part of all

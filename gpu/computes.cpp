@@ -52,6 +52,7 @@ std::unique_ptr<Compute> make_compute(const std::string& name, const DeviceShare
   }
   if (entry == nullptr) throw InputError(unknown_name("arithmetic", name, computes().names()));
   JsonNode options;
+  options.member("device") = JsonNode::of(static_cast<std::int64_t>(share.device));
   options.member("rank") = JsonNode::of(static_cast<std::int64_t>(share.rank));
   options.member("ranks") = JsonNode::of(static_cast<std::int64_t>(share.ranks));
   options.member("partitioned") = JsonNode::of(share.partitioned);

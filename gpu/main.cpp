@@ -11,6 +11,8 @@
 
 #include "gpu/calibration.h"
 #include "gpu/compute_check.h"
+#include "gpu/elastic/launched_check.h"
+#include "gpu/elastic/launched_device.h"
 #include "gpu/progress.h"
 #include "gpu/rank_check.h"
 #include "gpu/rank_testbed.h"
@@ -54,6 +56,7 @@ struct Options {
   int passes = 2;
   bool quick = false;
   bool force = false;
+  bool launched = false;
 };
 
 /// The chosen backend; without a choice it is made here, and said.
@@ -83,14 +86,7 @@ int info(Options& options) {
   return kOk;
 }
 
-int check(Options& options) {
-  const auto seed = static_cast<std::uint64_t>(options.seed);
-  const auto backend = backend_of(options);
-  auto results = selftest(*backend, seed);
-  for (const auto& more :
-       {check_compute(options.backend, seed), check_ranks(options.backend, seed)}) {
-    results.insert(results.end(), more.begin(), more.end());
-  }
+int report(const std::vector<CheckResult>& results) {
   int failed = 0;
   for (const auto& result : results) {
     failed += result.passed() ? 0 : 1;
@@ -99,6 +95,30 @@ int check(Options& options) {
   }
   fmt::print("{} checks, {} failed\n", results.size(), failed);
   return failed == 0 ? kOk : kBoundMissed;
+}
+
+int check_processes(const Options& options) {
+  if (options.backend.empty()) throw InputError("selftest --launched needs --backend");
+  if (serve_if_launched(options.backend, Products::fp32, "soft")) return kOk;
+  LaunchedProcesses processes(launched_options(options.backend, Products::fp32, Kill::soft));
+  return report(check_launched(processes, static_cast<std::uint64_t>(options.seed)));
+}
+
+int check(Options& options) {
+  if (options.launched) return check_processes(options);
+  const auto seed = static_cast<std::uint64_t>(options.seed);
+  const auto backend = backend_of(options);
+  auto results = selftest(*backend, seed);
+  for (const auto& more :
+       {check_compute(options.backend, seed), check_ranks(options.backend, seed)}) {
+    results.insert(results.end(), more.begin(), more.end());
+  }
+  if (const auto device = launched_device(options.backend)) {
+    const auto more = device->check_fabric();
+    if (more.empty()) fmt::print(stderr, "built without NCCL: no fabric is checked\n");
+    results.insert(results.end(), more.begin(), more.end());
+  }
+  return report(results);
 }
 
 /// "DIR/x.json" → "DIR/x.csv".
@@ -250,6 +270,8 @@ int run(int argc, char** argv) {
   auto* const check_command =
       program.add_subcommand("selftest", "compare the arithmetic with a float64 reference");
   add_backend(*check_command, options);
+  check_command->add_flag("--launched", options.launched,
+                          "instead: processes of a launcher, three or more, train through a death");
   check_command->callback([&] { chosen = [&] { return check(options); }; });
   auto* const calibrate_command =
       program.add_subcommand("calibrate", "measure, fit and write a profile");

@@ -8,8 +8,10 @@
 #include <filesystem>
 
 #include "gpu/backend.h"
+#include "gpu/elastic/launched_device.h"
 #include "gpu/elastic/memory_forecast.h"
 #include "gpu/elastic/real_machines.h"
+#include "sim/base/statistics.h"
 
 namespace bethany {
 namespace {
@@ -135,10 +137,14 @@ class RankMachines final : public ObservableMachines {
   std::string performed_;
 };
 
-LaunchedOptions launched_options(const std::string& compute, Products products, Kill kill) {
-  return {.launch = launch_of_this_process(), .kill = kill, .compute = [compute, products] {
-            return make_compute(compute, {.products = products});
-          }};
+std::string described(std::map<std::string, std::vector<double>> connections) {
+  std::string text;
+  for (auto& [origin, seconds] : connections) {
+    std::sort(seconds.begin(), seconds.end());
+    text += fmt::format("{}{} {}, median {:.3g} s", text.empty() ? "" : "; ", seconds.size(),
+                        origin, quantile_sorted(seconds, 0.5));
+  }
+  return text;
 }
 
 class RankTestbed final : public Testbed {
@@ -150,12 +156,20 @@ class RankTestbed final : public Testbed {
     processes_ = std::make_unique<LaunchedProcesses>(launched);
     options_.facts.emplace_back("processes", fmt::format("{}", launched.launch.ranks));
     options_.facts.emplace_back("kill", options_.kill == Kill::hard ? "hard" : "soft");
+    const auto device = launched_device(options_.compute);
+    options_.facts.emplace_back("fabric", device ? device->fabric_name() : "sockets");
   }
 
   Mode mode() const override { return options_.mode; }
   CaseWorld world() const override { return options_.world; }
   int nodes_max() const override { return processes_ == nullptr ? 0 : processes_->free(); }
-  std::vector<std::pair<std::string, std::string>> facts() const override { return options_.facts; }
+  std::vector<std::pair<std::string, std::string>> facts() const override {
+    auto facts = options_.facts;
+    if (processes_ != nullptr && !processes_->connections().empty()) {
+      facts.emplace_back("connections", described(processes_->connections()));
+    }
+    return facts;
+  }
   std::unique_ptr<ObservableMachines> machines(const CaseInput& input, const CaseWorld& world,
                                                int) override {
     return std::make_unique<RankMachines>(input, world, crew(setup_of(input, world), input));
@@ -190,6 +204,19 @@ class RankTestbed final : public Testbed {
 };
 
 }  // namespace
+
+LaunchedOptions launched_options(const std::string& compute, Products products, Kill kill) {
+  LaunchedOptions options{.launch = launch_of_this_process(), .kill = kill};
+  int number = 0;
+  if (const auto device = launched_device(compute)) {
+    options.fabric = device->fabric(options.launch);
+    number = device->number(options.launch);
+  }
+  options.compute = [compute, number, products] {
+    return make_compute(compute, {.device = number, .products = products});
+  };
+  return options;
+}
 
 std::unique_ptr<Testbed> make_rank_testbed(RankTestbedOptions options) {
   return std::make_unique<RankTestbed>(std::move(options));

@@ -33,6 +33,9 @@ struct RankTestbedOptions {
 /// memory. Throws NoDevice when it cannot run here, InputError when no launcher shows.
 std::unique_ptr<Testbed> make_rank_testbed(RankTestbedOptions options);
 
+/// Of this process, for ranks of that arithmetic. Throws InputError, NoDevice.
+LaunchedOptions launched_options(const std::string& compute, Products products, Kill kill);
+
 /// In a launched process that does not coordinate (its rank is not 0): serves its rank until the
 /// validation ends, and answers true. Throws InputError, MachineError.
 bool serve_if_launched(const std::string& compute, Products products, const std::string& kill);

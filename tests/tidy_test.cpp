@@ -209,9 +209,9 @@ TEST_CASE("words that break determinism or promise later work are absent") {
 }
 
 TEST_CASE("every test file is in a suite") {
-  const std::set<std::string> suites = {"sim",         "traces",     "analysis",   "gpu",
-                                        "conformance", "property",   "analytic",   "golden",
-                                        "determinism", "regression", "real_trace", "cli"};
+  const std::set<std::string> suites = {
+      "sim",    "traces",      "analysis",   "gpu",        "conformance", "property", "analytic",
+      "golden", "determinism", "regression", "real_trace", "cli",         "nccl"};
   for (const auto& file : files_below({"tests"})) {
     if (file.string().find("_test.cpp") == std::string::npos) continue;
     if (file.filename() == "tidy_test.cpp") continue;

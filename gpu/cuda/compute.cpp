@@ -10,6 +10,7 @@
 #include "gpu/cuda/layer_kernels.h"
 #include "gpu/cuda/memory_cache.h"
 #include "gpu/cuda/partition.h"
+#include "gpu/cuda/stream_of.h"
 #include "sim/base/check.h"
 #include "sim/base/object_reader.h"
 
@@ -105,6 +106,8 @@ class Cuda final : public Compute {
   std::string remark() const override {
     return stream_.partition() == nullptr ? "" : stream_.partition()->remark();
   }
+
+  cudaStream_t stream() const { return stream_; }
 
   std::byte* allocate(std::size_t bytes) override { return memory_.take(bytes); }
   void release(std::byte* memory) override { memory_.give(memory); }
@@ -298,8 +301,9 @@ std::unique_ptr<Compute> make(ObjectReader& options) {
   const auto rank = static_cast<int>(options.integer("rank", 0, ranks - 1, 0));
   const bool partitioned = options.boolean("partitioned", false);
   const auto products = products_named(options.choice("products", products_names(), "fp32"));
+  const auto device = static_cast<int>(options.integer("device", 0, kMost, 0));
   require_device();
-  check(cudaSetDevice(0), "cudaSetDevice");
+  check(cudaSetDevice(device), "cudaSetDevice");
   auto partition = partitioned ? shared_partition(ranks) : nullptr;
   return std::make_unique<Cuda>(std::move(partition), rank, products);
 }
@@ -311,4 +315,11 @@ const bool registered = computes().add({
 });
 
 }  // namespace
+
+cudaStream_t stream_of(const Compute& compute) {
+  const auto* const own = dynamic_cast<const Cuda*>(&compute);
+  BETHANY_CHECK(own != nullptr, "this arithmetic has no stream");
+  return own->stream();
+}
+
 }  // namespace bethany::cuda

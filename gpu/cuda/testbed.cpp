@@ -1,4 +1,4 @@
-// Ranks that train on one GPU, threads of this process.
+// Ranks that train on GPUs: threads of this process on one, or launched processes with one each.
 #include "gpu/cuda/trained.h"
 
 #include "gpu/backend.h"
@@ -37,8 +37,9 @@ std::vector<std::pair<std::string, std::string>> cuda::facts_of_trained(Mode mod
 namespace {
 
 std::unique_ptr<Testbed> make(ObjectReader& options) {
-  const auto mode =
-      mode_named(options.choice("mode", {"serialised", "threads", "partitioned"}, "serialised"));
+  const auto mode = mode_named(
+      options.choice("mode", {"serialised", "threads", "partitioned", "cluster"}, "serialised"));
+  const auto kill = options.choice("kill", {"soft", "hard"}, "soft");
   const auto products = products_named(options.choice("products", products_names(), "fp32"));
   return make_rank_testbed({.compute = "cuda",
                             .products = products,
@@ -46,12 +47,13 @@ std::unique_ptr<Testbed> make(ObjectReader& options) {
                             .world = cuda::trained_world(),
                             .facts = cuda::facts_of_trained(mode),
                             .parts = cuda::kParts,
-                            .device_memory = true});
+                            .device_memory = true,
+                            .kill = kill == "hard" ? Kill::hard : Kill::soft});
 }
 
 const bool registered = testbeds().add({
     .name = "cuda",
-    .summary = "really trains on one GPU: serialised, threads or partitioned",
+    .summary = "really trains on one GPU: serialised, threads or partitioned; on several: cluster",
     .make = make,
 });
 

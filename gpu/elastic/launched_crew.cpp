@@ -78,7 +78,8 @@ void serve_launched_rank(const LaunchedOptions& options) {
   const RankLink link{.control = control.get(),
                       .called_off = called_off.get(),
                       .host = own_host(control.get()),
-                      .compute = options.compute};
+                      .compute = options.compute,
+                      .fabric = options.fabric};
   const auto end = [&] { ::shutdown(kill.get(), SHUT_RDWR); };  // lets the killer end
   try {
     serve_rank(link, nullptr);
@@ -174,7 +175,7 @@ namespace {
 class LaunchedCrew final : public RemoteCrew {
  public:
   LaunchedCrew(LaunchedProcesses& processes, const TrainingSetup& setup, const std::string& policy)
-      : RemoteCrew(processes.epoch()),
+      : RemoteCrew(processes.epoch(), processes.store_port()),
         processes_(processes),
         gpus_(setup.placement.gpus_per_node),
         begin_(encode(RankSetup{setup, policy})) {}
@@ -227,6 +228,9 @@ class LaunchedCrew final : public RemoteCrew {
 
  private:
   void strike_rank(RemoteRank& rank) override { processes_.strike(rank); }
+  void note_connected(const std::string& origin, double seconds) override {
+    processes_.connections()[origin].push_back(seconds);
+  }
 
   static void await_reply(RemoteRank& rank) {
     if (!receive_message(rank.control.get(), wall_seconds() + kRankPatienceSeconds)) {

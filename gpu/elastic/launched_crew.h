@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -8,6 +9,7 @@
 
 #include "gpu/elastic/remote_crew.h"
 #include "gpu/fabric/environment.h"
+#include "gpu/fabric/store.h"
 
 namespace bethany {
 
@@ -23,6 +25,7 @@ struct LaunchedOptions {
   Kill kill = Kill::soft;
   double timeout_seconds = 60;  // until all have met
   std::function<std::unique_ptr<Compute>()> compute;
+  FabricMaker fabric = connect_by_sockets;
 };
 
 /// Of this process: launch_from(), and BETHANY_PORT where MASTER_PORT is taken (torchrun's own
@@ -54,12 +57,18 @@ class LaunchedProcesses {
   bool dead(const RemoteRank& process) const;
   /// Of the last configuration, whatever crew had it.
   std::uint64_t& epoch() { return epoch_; }
+  /// Where the ranks of a configuration meet, on the machine of this process.
+  int store_port() const { return store_.port(); }
+  /// Seconds of all connections so far, by how they came about (Fabric::origin()).
+  std::map<std::string, std::vector<double>>& connections() { return connections_; }
 
  private:
   struct Process;
 
   LaunchedOptions options_;
+  StoreServer store_;
   std::uint64_t epoch_ = 0;
+  std::map<std::string, std::vector<double>> connections_;
   std::jthread own_;  // ends when its coordinator, the connections below, is gone
   std::vector<std::unique_ptr<Process>> processes_;  // by rank
   std::vector<Process*> idle_;                       // by rank, descending

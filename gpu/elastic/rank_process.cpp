@@ -1,5 +1,7 @@
 #include "gpu/elastic/rank_process.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 #include <limits>
 
@@ -68,13 +70,19 @@ class RankServer {
       throw MachineError("the coordinator is gone");
     }
     call_offs_ = connection.call_offs;
-    worker_->connect(nullptr);
+    auto previous = worker_->disconnect();
+    if (connection.before[static_cast<std::size_t>(connection.rank)] < 0) previous.reset();
+    const double begin = wall_seconds();
     try {
-      worker_->connect(connect_mesh(listener_, {.rank = connection.rank,
-                                                .addresses = connection.addresses,
-                                                .epoch = connection.epoch,
-                                                .abort_descriptor = link_.called_off}));
-    } catch (const PeerLost&) {
+      auto fabric = link_.fabric(connection, {.listener = listener_,
+                                              .called_off = link_.called_off,
+                                              .compute = worker_->compute(),
+                                              .previous = std::move(previous)});
+      reply.phases.push_back({std::string(fabric->origin()), -1, wall_seconds() - begin});
+      worker_->connect(std::move(fabric));
+    } catch (const PeerLost& lost) {
+      fmt::print(stderr, "rank {}, configuration {}: {}\n", connection.rank, connection.epoch,
+                 lost.what());
       reply.lost = true;
     }
     return reply;
@@ -89,11 +97,20 @@ class RankServer {
 
 }  // namespace
 
+std::unique_ptr<Fabric> connect_by_sockets(const Connection& connection, OwnEnd end) {
+  end.previous.reset();  // peers that still wait for this rank there go on
+  return connect_mesh(end.listener, {.rank = connection.rank,
+                                     .addresses = connection.addresses,
+                                     .epoch = connection.epoch,
+                                     .abort_descriptor = end.called_off});
+}
+
 std::string encode(const Connection& connection) {
-  std::string text = std::to_string(connection.epoch) + " " + std::to_string(connection.rank) +
-                     " " + std::to_string(connection.call_offs);
-  for (const auto& address : connection.addresses) {
-    text += " " + address.host + " " + std::to_string(address.port);
+  auto text = fmt::format("{} {} {} {}", connection.epoch, connection.rank, connection.call_offs,
+                          connection.store_port);
+  for (std::size_t rank = 0; rank < connection.addresses.size(); ++rank) {
+    const auto& address = connection.addresses[rank];
+    text += fmt::format(" {} {} {}", address.host, address.port, connection.before[rank]);
   }
   return text;
 }
@@ -106,14 +123,18 @@ Connection decode_connection(std::string_view bytes) {
        word = std::strtok(nullptr, " ")) {
     words.emplace_back(word);
   }
-  if (words.size() < 5 || words.size() % 2 == 0) {
+  constexpr std::size_t kHead = 4;
+  constexpr std::size_t kEach = 3;
+  if (words.size() < kHead + kEach || (words.size() - kHead) % kEach != 0) {
     throw MachineError("a rank was told to connect to nothing");
   }
   connection.epoch = std::stoull(words[0]);
   connection.rank = std::stoi(words[1]);
   connection.call_offs = std::stoi(words[2]);
-  for (std::size_t i = 3; i < words.size(); i += 2) {
+  connection.store_port = std::stoi(words[3]);
+  for (std::size_t i = kHead; i < words.size(); i += kEach) {
     connection.addresses.push_back({words[i], std::stoi(words[i + 1])});
+    connection.before.push_back(std::stoi(words[i + 2]));
   }
   return connection;
 }

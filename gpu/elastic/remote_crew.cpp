@@ -62,20 +62,39 @@ void await_hello(RemoteRank& rank) {
   rank.address = {hello->second.substr(0, space), std::stoi(hello->second.substr(space + 1))};
 }
 
+int RemoteCrew::rank_before(const RemoteRank* rank) const {
+  const auto found = std::find(before_.begin(), before_.end(), rank);
+  return found == before_.end() ? -1 : static_cast<int>(found - before_.begin());
+}
+
 void RemoteCrew::connect(const std::vector<RankPlace>& ranks) {
   connected_.clear();
   Connection connection;
   connection.epoch = ++epoch_;
+  connection.store_port = store_port_;
   for (const auto& place : ranks) {
     connected_.push_back(machines_.at(place.node)[static_cast<std::size_t>(place.gpu)]);
     connection.addresses.push_back(connected_.back()->address);
+    connection.before.push_back(rank_before(connected_.back()));
   }
   for (std::size_t rank = 0; rank < connected_.size(); ++rank) {
     connection.rank = static_cast<int>(rank);
     connection.call_offs = connected_[rank]->call_offs;
     send(*connected_[rank], RankMessage::connect, encode(connection));
   }
-  collect();
+  const auto reply = collect();
+  before_.clear();
+  if (reply.lost) {
+    const auto struck = [](const RemoteRank* rank) { return rank->struck.load(); };
+    if (std::none_of(connected_.begin(), connected_.end(), struck)) {
+      throw MachineError(fmt::format("{} ranks could not connect", connected_.size()));
+    }
+  } else {
+    before_ = connected_;
+    double slowest = 0;
+    for (const auto& rank : reply.ranks) slowest = std::max(slowest, rank.phases.front().seconds);
+    note_connected(reply.ranks.front().phases.front().name, slowest);
+  }
   killed_at_ = 0;
 }
 
@@ -116,7 +135,10 @@ void RemoteCrew::strike(const std::vector<NodeId>& nodes) {
 }
 
 void RemoteCrew::forget(NodeId node) {
-  for (auto* const rank : machines_.at(node)) std::erase(connected_, rank);
+  for (auto* const rank : machines_.at(node)) {
+    std::erase(connected_, rank);
+    std::replace(before_.begin(), before_.end(), rank, static_cast<RemoteRank*>(nullptr));
+  }
   machines_.erase(node);
 }
 

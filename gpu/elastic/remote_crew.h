@@ -34,8 +34,10 @@ void await_hello(RemoteRank& rank);
 /// be and how they die is the business of who derives.
 class RemoteCrew : public Crew {
  public:
-  /// `epoch`: of the last configuration that these processes had; outlives the crew.
-  explicit RemoteCrew(std::uint64_t& epoch) : epoch_(epoch) {}
+  /// `epoch`: of the last configuration that these processes had; outlives the crew. `store_port`:
+  /// where ranks meet, 0: nowhere.
+  explicit RemoteCrew(std::uint64_t& epoch, int store_port = 0)
+      : epoch_(epoch), store_port_(store_port) {}
 
   bool runs(NodeId node) const override { return machines_.count(node) != 0; }
   void connect(const std::vector<RankPlace>& ranks) override;
@@ -50,14 +52,23 @@ class RemoteCrew : public Crew {
   void strike(const std::vector<NodeId>& nodes);
   /// The machine's ranks are no longer of this crew.
   void forget(NodeId node);
+  /// All ranks of a configuration are connected: how (Fabric::origin()), and the seconds that the
+  /// slowest took.
+  virtual void note_connected(const std::string& origin, double seconds) {
+    (void)origin, (void)seconds;
+  }
 
   std::map<NodeId, std::vector<RemoteRank*>> machines_;  // those of a machine by GPU
 
  private:
   CrewReply collect();
+  int rank_before(const RemoteRank* rank) const;
 
   std::vector<RemoteRank*> connected_;
+  /// The ranks that connected last, if all of them did; null where one is no longer of this crew.
+  std::vector<RemoteRank*> before_;
   std::uint64_t& epoch_;
+  int store_port_;
   // Written by the killer's thread, read after it has ended.
   double killed_at_ = 0;
   double noticed_at_ = 0;

@@ -51,10 +51,13 @@ Worker::~Worker() = default;
 
 void Worker::connect(std::unique_ptr<Fabric> fabric) { fabric_ = std::move(fabric); }
 
+std::unique_ptr<Fabric> Worker::disconnect() { return std::move(fabric_); }
+
 Reply Worker::obey(const Order& order) {
   Reply reply;
   log_.clear();
   try {
+    if (fabric_ == nullptr && order.kind != Order::Kind::digest) throw PeerLost("not connected");
     switch (order.kind) {
       case Order::Kind::initialise:
         log_.compute("load", -1, [&] { initialise(order); });

@@ -32,7 +32,9 @@ class Worker {
 
   /// The fabric of the next configuration; the last one is let go.
   void connect(std::unique_ptr<Fabric> fabric);
-  /// Never throws PeerLost: the reply says it. Requires: connected, unless the order is a digest.
+  /// Hands out the fabric of the last one; null when there is none.
+  std::unique_ptr<Fabric> disconnect();
+  /// Never throws PeerLost: the reply says it, also where the last connecting failed.
   Reply obey(const Order& order);
   Compute& compute() { return *compute_; }
 

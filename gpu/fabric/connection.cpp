@@ -128,6 +128,11 @@ Descriptor Listener::accept() const {
   return connection;
 }
 
+bool called_off(int abort_descriptor) {
+  pollfd look = {abort_descriptor, POLLIN, 0};
+  return ::poll(&look, 1, 0) > 0;
+}
+
 bool wait_for(int descriptor, short events, const Patience& patience) {
   pollfd waits[2] = {{descriptor, events, 0}, {patience.abort_descriptor, POLLIN, 0}};
   for (;;) {

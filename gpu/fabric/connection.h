@@ -58,6 +58,9 @@ struct Patience {
   int abort_descriptor = -1;
 };
 
+/// Whether what is under way is called off: an abort descriptor (-1: none) is readable or closed.
+bool called_off(int abort_descriptor);
+
 /// Waits until a descriptor can be read (`POLLIN`) or written; false after the deadline. Throws
 /// PeerLost when called off.
 bool wait_for(int descriptor, short events, const Patience& patience);

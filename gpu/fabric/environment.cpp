@@ -100,4 +100,14 @@ std::optional<Launch> launch_from(const Lookup& get) {
   return std::nullopt;
 }
 
+int device_of(const Launch& launch, int devices, const Lookup& get) {
+  if (launch.local_rank < devices) return launch.local_rank;
+  if (devices == 1 && get("CUDA_VISIBLE_DEVICES"))
+    return 0;  // two that see the same find out later
+  if (get("BETHANY_SHARE_GPUS")) return launch.local_rank % devices;
+  throw InputError(
+      fmt::format("rank {} has local rank {} and its node has {} GPU{}; start one process a GPU",
+                  launch.rank, launch.local_rank, devices, devices == 1 ? "" : "s"));
+}
+
 }  // namespace bethany

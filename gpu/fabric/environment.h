@@ -31,4 +31,9 @@ std::optional<std::string> environment_variable(const std::string& name);
 /// Throws InputError that names the variable: one of three is missing, not a number, out of range.
 std::optional<Launch> launch_from(const Lookup& get);
 
+/// Which of the `devices` (one or more) that this process sees is its own: the one with the number
+/// of its rank on the node; the only one where CUDA_VISIBLE_DEVICES shows it just that; with
+/// BETHANY_SHARE_GPUS they go round. Throws InputError when there are too few.
+int device_of(const Launch& launch, int devices, const Lookup& get);
+
 }  // namespace bethany

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <span>
 #include <stdexcept>
+#include <string_view>
 
 namespace bethany {
 
@@ -40,6 +41,9 @@ class Fabric {
   virtual double exchange(std::span<const Send> sends, std::span<const Receive> receives) = 0;
   /// Returns when all ranks have called it. Throws PeerLost.
   virtual void barrier() = 0;
+  /// How it came about, for reports: "new", or "shrunk" or "renumbered" out of the configuration
+  /// before.
+  virtual std::string_view origin() const { return "new"; }
 };
 
 }  // namespace bethany

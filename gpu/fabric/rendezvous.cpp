@@ -15,15 +15,30 @@
 
 namespace bethany {
 
+namespace {
+
+/// How soon a rank that waits for others notices that it is called off.
+constexpr double kLookSeconds = 0.05;
+
+}  // namespace
+
 std::vector<std::string> gather(Store& store, const std::string& topic, int rank, int ranks,
-                                const std::string& mine, double timeout_seconds) {
+                                const std::string& mine, double timeout_seconds,
+                                int abort_descriptor) {
   const auto key = [&](int of) { return fmt::format("{}/{}", topic, of); };
   const double deadline = wall_seconds() + timeout_seconds;
   store.set(key(rank), mine);
   std::vector<std::string> all;
   for (int of = 0; of < ranks; ++of) {
-    auto value = store.wait(key(of), std::max(0.0, deadline - wall_seconds()));
-    if (!value) throw PeerLost(fmt::format("rank {} did not come to {}", of, topic));
+    std::optional<std::string> value;
+    while (!value) {
+      if (called_off(abort_descriptor)) throw PeerLost("called off");
+      const double left = std::max(0.0, deadline - wall_seconds());
+      value = store.wait(key(of), abort_descriptor < 0 ? left : std::min(left, kLookSeconds));
+      if (!value && wall_seconds() >= deadline) {
+        throw PeerLost(fmt::format("rank {} did not come to {}", of, topic));
+      }
+    }
     all.push_back(std::move(*value));
   }
   return all;
@@ -52,10 +67,11 @@ std::string machine_name() {
 }
 
 void refuse_shared_devices(Store& store, const std::string& topic, int rank, int ranks,
-                           const std::string& device, double timeout_seconds) {
+                           const std::string& device, double timeout_seconds,
+                           int abort_descriptor) {
   const auto mine = machine_name() + " " + device;
   std::map<std::string, int> owner;
-  const auto all = gather(store, topic, rank, ranks, mine, timeout_seconds);
+  const auto all = gather(store, topic, rank, ranks, mine, timeout_seconds, abort_descriptor);
   for (int of = 0; of < ranks; ++of) {
     const auto& name = all[static_cast<std::size_t>(of)];
     const auto [first, fresh] = owner.emplace(name, of);

@@ -36,7 +36,7 @@ class Testbed {
   virtual ~Testbed() = default;
   /// How ranks share the hardware, and so what may be claimed.
   virtual Mode mode() const = 0;
-  /// Device, host, versions, … in a fixed order.
+  /// Device, host, versions, … in a fixed order, and what became of the runs so far.
   virtual std::vector<std::pair<std::string, std::string>> facts() const = 0;
   /// What cases train; the cost is filled in.
   virtual CaseWorld world() const { return {}; }

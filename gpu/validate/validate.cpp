@@ -131,6 +131,7 @@ Validated validate(
   });
   add_intervals(pilot_runs, result.runs);
   const bool interrupted = stop();
+  context.facts = testbed->facts();  // some are known only now
   result.validation = evaluate(std::move(context), pilot, result.runs, interrupted);
   return result;
 }

@@ -1,87 +1,93 @@
 // Processes that a launcher would start, with its environment, train through deaths.
 #include <fmt/format.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
 
-#include "gpu/elastic/launched_crew.h"
+#include "gpu/elastic/launched_check.h"
+#include "gpu/fabric/rendezvous.h"
 #include "sim/base/error.h"
 #include "tests/gpu/elastic_support.h"
+#include "tests/gpu/launcher.h"
 #include "tests/support/catch.h"
 
 namespace bethany::test {
 namespace {
 
-int free_port() { return Listener(0).port(); }
-
-LaunchedOptions options_of(Kill kill) {
-  return {.launch = launch_of_this_process(), .kill = kill, .compute = [] {
-            return make_compute("cpu");
-          }};
-}
-
-/// What torchrun does: processes with their rank in the environment, this one with rank 0.
-class Launcher {
+/// Sockets that know of which configuration they are, as a fabric that is made out of the last one
+/// would have to.
+class KnowingFabric final : public Fabric {
  public:
-  Launcher(int ranks, Kill kill) {
-    ::setenv("WORLD_SIZE", std::to_string(ranks).c_str(), 1);
-    ::setenv("MASTER_ADDR", "127.0.0.1", 1);
-    ::setenv("MASTER_PORT", std::to_string(free_port()).c_str(), 1);
-    std::fflush(nullptr);
-    for (int rank = 1; rank < ranks; ++rank) {
-      const pid_t pid = ::fork();
-      if (pid == 0) be(rank, kill);
-      pids_.push_back(pid);
-    }
-    set_rank(0);
+  KnowingFabric(std::unique_ptr<Fabric> sockets, std::uint64_t epoch, std::string_view origin)
+      : sockets_(std::move(sockets)), epoch_(epoch), origin_(origin) {}
+  int rank() const override { return sockets_->rank(); }
+  int ranks() const override { return sockets_->ranks(); }
+  double exchange(std::span<const Send> sends, std::span<const Receive> receives) override {
+    return sockets_->exchange(sends, receives);
   }
-  ~Launcher() {
-    for (const auto* name : {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}) {
-      ::unsetenv(name);
-    }
-    for (const pid_t pid : pids_) ::kill(pid, SIGKILL);
-    ends();
-  }
-  Launcher(const Launcher&) = delete;
-  Launcher& operator=(const Launcher&) = delete;
-
-  /// Of the processes that were still there: "0" of one that ended well, "-9" of one killed.
-  std::string ends() {
-    std::string text;
-    for (const pid_t pid : pids_) {
-      int status = 0;
-      ::waitpid(pid, &status, 0);
-      text += fmt::format("{} ", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
-    }
-    pids_.clear();
-    return text;
-  }
+  void barrier() override { sockets_->barrier(); }
+  std::string_view origin() const override { return origin_; }
+  std::uint64_t epoch() const { return epoch_; }
 
  private:
-  static void set_rank(int rank) {
-    ::setenv("RANK", std::to_string(rank).c_str(), 1);
-    ::setenv("LOCAL_RANK", std::to_string(rank).c_str(), 1);
-  }
-
-  [[noreturn]] static void be(int rank, Kill kill) {
-    set_rank(rank);
-    std::signal(SIGPIPE, SIG_IGN);
-    for (const int signal : {SIGABRT, SIGSEGV, SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
-    try {
-      serve_launched_rank(options_of(kill));
-    } catch (const std::exception& error) {
-      fmt::print(stderr, "rank {}: {}\n", rank, error.what());
-      ::_exit(1);
-    }
-    ::_exit(0);
-  }
-
-  std::vector<pid_t> pids_;
+  std::unique_ptr<Fabric> sockets_;
+  std::uint64_t epoch_;
+  std::string_view origin_;
 };
+
+/// Sockets that spoil a bit of every large message, such as the state of an expert.
+class SpoilingFabric final : public Fabric {
+ public:
+  explicit SpoilingFabric(std::unique_ptr<Fabric> sockets) : sockets_(std::move(sockets)) {}
+  int rank() const override { return sockets_->rank(); }
+  int ranks() const override { return sockets_->ranks(); }
+  double exchange(std::span<const Send> sends, std::span<const Receive> receives) override {
+    const double seconds = sockets_->exchange(sends, receives);
+    for (const auto& receive : receives) {
+      if (receive.bytes > 10000) static_cast<std::uint8_t*>(receive.data)[receive.bytes / 2] ^= 1;
+    }
+    return seconds;
+  }
+  void barrier() override { sockets_->barrier(); }
+
+ private:
+  std::unique_ptr<Fabric> sockets_;
+};
+
+/// What a rank was told when it connected, a line of the file: "sound" when it agrees with what the
+/// rank has and with what all others were told, else "unsound"; then the ranks before, in order.
+std::unique_ptr<Fabric> connect_and_tell(const std::string& path, const Connection& connection,
+                                         OwnEnd end) {
+  const auto ranks = static_cast<int>(connection.addresses.size());
+  const int before = connection.before[static_cast<std::size_t>(connection.rank)];
+  const auto* const previous = dynamic_cast<KnowingFabric*>(end.previous.get());
+  bool sound = (before >= 0) == (end.previous != nullptr);
+  if (previous != nullptr) {
+    sound = sound && previous->rank() == before && previous->epoch() == connection.epoch - 1;
+  }
+  std::string told;
+  for (const int rank : connection.before) told += fmt::format(" {}", rank);
+  Store store({"127.0.0.1", connection.store_port});
+  for (const auto& other :
+       gather(store, fmt::format("{}/told", connection.epoch), connection.rank, ranks, told, 30)) {
+    sound = sound && other == told;
+  }
+  {
+    std::ofstream file(path, std::ios::app);
+    file << (sound ? "sound" : "unsound") + told + "\n";
+  }
+  const bool all = std::count(connection.before.begin(), connection.before.end(), -1) == 0;
+  const auto* const origin = !all || previous == nullptr ? "new"
+                             : previous->ranks() > ranks ? "shrunk"
+                                                         : "renumbered";
+  return std::make_unique<KnowingFabric>(connect_by_sockets(connection, std::move(end)),
+                                         connection.epoch, origin);
+}
 
 /// Four nodes of which the second dies early; it comes back if `joins`.
 Trace one_death(bool joins) {
@@ -143,6 +149,69 @@ TEST_CASE("launched: a process that dies for good is replaced by a spare one") {
   }
   const auto ends = launcher.ends();
   CHECK(std::count(ends.begin(), ends.end(), '9') == 2);
+}
+
+TEST_CASE("launched: who connects is told who was connected before") {
+  const auto path = fmt::format("{}/bethany-told-{}",
+                                std::filesystem::temp_directory_path().string(), ::getpid());
+  const auto maker = [path](const Connection& connection, OwnEnd end) {
+    return connect_and_tell(path, connection, std::move(end));
+  };
+  const auto reference = train(elastic_input("lazarus", 4, "drifting"));
+  Launcher launcher(4, Kill::soft, maker);
+  std::map<std::string, std::size_t> after;  // connections of each kind, death only
+  {
+    LaunchedProcesses processes(options_of(Kill::soft, maker));
+    for (const bool joins : {false, true}) {
+      auto input = elastic_input("lazarus", 4, "drifting");
+      input.trace = one_death(joins);
+      const auto crew = make_launched_crew(processes, elastic_setup(input), "lazarus");
+      check_same(train(input, *crew, false), reference);
+      if (joins) continue;
+      for (const auto& [origin, seconds] : processes.connections()) after[origin] = seconds.size();
+    }
+    CHECK(processes.connections().at("new").size() > after.at("new") + 1);
+  }
+  CHECK(after["new"] == 1);
+  CHECK(after["shrunk"] == 1);
+  CHECK(launcher.ends() == "0 0 0 ");
+  std::ifstream file(path);
+  int begun = 0;
+  int shrunk = 0;
+  int mixed = 0;
+  for (std::string line; std::getline(file, line);) {
+    INFO(line);
+    CHECK(line.rfind("sound", 0) == 0);
+    std::multiset<int> before;
+    std::istringstream numbers(line.substr(line.find(' ')));
+    for (int number = 0; numbers >> number;) before.insert(number);
+    const auto newcomers = before.count(-1);
+    begun += newcomers == before.size() ? 1 : 0;
+    shrunk += before == std::multiset<int>{0, 2, 3} ? 1 : 0;
+    mixed += newcomers > 0 && newcomers < before.size() ? 1 : 0;
+  }
+  std::filesystem::remove(path);
+  CHECK(begun == 8);   // both trainings, 4 ranks each
+  CHECK(shrunk >= 3);  // without the second
+  CHECK(mixed >= 4);   // and with it again
+}
+
+TEST_CASE("launched: the check of launched ranks passes, and sees a bit that is wrong") {
+  const auto spoiling = [](const Connection& connection, OwnEnd end) -> std::unique_ptr<Fabric> {
+    return std::make_unique<SpoilingFabric>(connect_by_sockets(connection, std::move(end)));
+  };
+  for (const bool spoilt : {false, true}) {
+    const FabricMaker maker = spoilt ? FabricMaker(spoiling) : connect_by_sockets;
+    Launcher launcher(4, Kill::soft, maker);
+    LaunchedProcesses processes(options_of(Kill::soft, maker));
+    int failed = 0;
+    for (const auto& result : check_launched(processes, 5)) failed += result.passed() ? 0 : 1;
+    CHECK((failed > 0) == spoilt);
+  }
+  Launcher launcher(2, Kill::soft);
+  LaunchedProcesses processes(options_of(Kill::soft));
+  CHECK_THROWS_WITH(check_launched(processes, 5),
+                    "2 processes were launched; three or more are needed");
 }
 
 TEST_CASE("launched: who has no launcher, or no process left, is told") {

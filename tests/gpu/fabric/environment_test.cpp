@@ -1,6 +1,7 @@
 #include "gpu/fabric/environment.h"
 
 #include <map>
+#include <optional>
 
 #include "sim/base/error.h"
 #include "tests/support/catch.h"
@@ -131,6 +132,31 @@ TEST_CASE("what contradicts, is missing or is no number is refused by the variab
 TEST_CASE("the variables of this process are looked up") {
   CHECK(environment_variable("PATH").has_value());
   CHECK(!environment_variable("BETHANY_NO_SUCH_VARIABLE").has_value());
+}
+
+TEST_CASE("each process of a node gets a device of its own") {
+  const auto device = [](int local_rank, int devices, const Variables& variables) -> std::string {
+    try {
+      return std::to_string(
+          device_of({.rank = 8 + local_rank, .ranks = 16, .local_rank = local_rank}, devices,
+                    [&](const std::string& name) -> std::optional<std::string> {
+                      const auto at = variables.find(name);
+                      return at == variables.end() ? std::nullopt : std::optional(at->second);
+                    }));
+    } catch (const InputError& error) {
+      return error.what();
+    }
+  };
+  CHECK(device(0, 1, {}) == "0");
+  CHECK(device(3, 4, {}) == "3");
+  CHECK(device(3, 4, {{"CUDA_VISIBLE_DEVICES", "4,5,6,7"}}) == "3");
+  // The launcher shows each process its own.
+  CHECK(device(3, 1, {{"CUDA_VISIBLE_DEVICES", "3"}}) == "0");
+  CHECK(device(1, 1, {}) ==
+        "rank 9 has local rank 1 and its node has 1 GPU; start one process a GPU");
+  CHECK(device(4, 2, {{"CUDA_VISIBLE_DEVICES", "0,1"}}) ==
+        "rank 12 has local rank 4 and its node has 2 GPUs; start one process a GPU");
+  CHECK(device(5, 2, {{"BETHANY_SHARE_GPUS", "1"}}) == "1");
 }
 
 }  // namespace

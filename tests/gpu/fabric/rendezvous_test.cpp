@@ -1,5 +1,10 @@
 #include "gpu/fabric/rendezvous.h"
 
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
 #include "gpu/fabric/sockets.h"
 #include "sim/base/error.h"
 #include "tests/gpu/fabric/crew.h"
@@ -33,6 +38,26 @@ TEST_CASE("who does not come is named") {
   Store store({"127.0.0.1", server.port()});
   CHECK(gather(store, "x", 0, 1, "alone", 0) == std::vector<std::string>{"alone"});
   CHECK_THROWS_WITH(gather(store, "y", 0, 2, "alone", 0.05), "rank 1 did not come to y");
+}
+
+TEST_CASE("who is called off waits no longer") {
+  const StoreServer server;
+  Store store({"127.0.0.1", server.port()});
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const Descriptor abort(ends[0]);
+  Descriptor other(ends[1]);
+  CHECK(gather(store, "x", 0, 1, "alone", 0, abort.get()) == std::vector<std::string>{"alone"});
+  CHECK_THROWS_WITH(gather(store, "y", 0, 2, "alone", 0.1, abort.get()),
+                    "rank 1 did not come to y");
+  CHECK_FALSE(called_off(abort.get()));
+  std::thread caller([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    other.close();
+  });
+  CHECK_THROWS_WITH(gather(store, "z", 0, 2, "alone", 600, abort.get()), "called off");
+  caller.join();
+  CHECK(called_off(abort.get()));
 }
 
 TEST_CASE("two ranks on one device are refused by every rank") {
