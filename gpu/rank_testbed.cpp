@@ -64,10 +64,9 @@ class RankMachines final : public ObservableMachines {
   void plan(const std::function<void()>& work) override { machines_.plan(work); }
   std::optional<Duration> step(const StepWork& work) override {
     const auto took = machines_.step(work);
-    if (took) {
-      performed_ = dispatch_digest(*work.configuration.plan, traffic_);
-      forecast_.step(work);
-    }
+    if (took) performed_ = dispatch_digest(*work.configuration.plan, traffic_);
+    // Threads do all of a step before it is known that a loss undid it.
+    if (took || !crew_->dies_for_real()) forecast_.step(work);
     return took;
   }
   std::optional<Duration> stage(const StageWork& work) override {
@@ -89,7 +88,7 @@ class RankMachines final : public ObservableMachines {
   }
   void join(std::span<const NodeId> nodes) override { machines_.join(nodes); }
 
-  bool performs(Stage stage) const override {
+  bool performs(Stage stage, std::int64_t step) const override {
     switch (stage) {
       case Stage::reschedule:
         return false;
@@ -98,6 +97,8 @@ class RankMachines final : public ObservableMachines {
       case Stage::communicator:
       case Stage::group_init:
         return crew_->dies_for_real();
+      case Stage::load:
+        return step > 0;
       default:
         return true;
     }

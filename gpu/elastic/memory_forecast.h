@@ -16,7 +16,7 @@ class MemoryForecast {
  public:
   explicit MemoryForecast(const StackShape& shape) : shape_(shape) {}
 
-  /// A step that was not undone.
+  /// A step that every rank went through, if only to be undone.
   void step(const StepWork& work);
   /// State was moved: until the change is complete ranks hold the old beside the new.
   void transfer(const Configuration& before, const Configuration& after);

@@ -196,6 +196,9 @@ void Worker::migrate(const Order& order) {
     }
     receives.push_back({move.from, at(), bytes});
   }
+  // Room is found before anything moves: on a GPU the one who asks for memory holds up the others.
+  compute_->synchronize();
+  fabric_->barrier();
   log_.book("transfer", -1, fabric_->exchange(sends, receives));
 }
 

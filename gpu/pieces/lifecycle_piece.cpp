@@ -172,11 +172,13 @@ class Storing final : public PreparedOperation {
   double write() {
     const std::string folder = folder_ + "/new";
     std::filesystem::create_directories(folder);
+    std::vector<std::byte> host;
     spoil_caches();
     const double begin = clock_();
     for (std::size_t file = 0; file < states_.size(); ++file) {
-      ranks_.at(0).download(host_.data(), states_[file].data(), host_.size());
-      write_state(expert_path(folder, 0, static_cast<int>(file)), host_);
+      host.resize(host_.size());
+      ranks_.at(0).download(host.data(), states_[file].data(), host.size());
+      write_state(expert_path(folder, 0, static_cast<int>(file)), host);
     }
     const double took = clock_() - begin;
     std::filesystem::remove_all(folder_ + "/old");

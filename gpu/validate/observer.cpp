@@ -103,7 +103,7 @@ std::optional<Duration> Observer::step(const StepWork& work) {
 std::optional<Duration> Observer::stage(const StageWork& work) {
   last_step_ = work.step;
   const auto took = machines_.stage(work);
-  if (!took || !machines_.performs(work.stage)) return took;
+  if (!took || !machines_.performs(work.stage, work.step)) return took;
   auto made = begin(name_of(work.stage), work.predicted, *took);
   // All stages of a change are asked for at its beginning.
   change_in_domain_ = change_in_domain_ && made.in_domain;
@@ -126,7 +126,7 @@ Duration Observer::detect(const Configuration& configuration, Duration predicted
   recovery_ = disruptions_++;
   recovering_ = true;
   const auto took = machines_.detect(configuration, predicted);
-  if (machines_.performs(Stage::detection)) {
+  if (machines_.performs(Stage::detection, last_step_)) {
     observations_.push_back(begin(name_of(Stage::detection), predicted, took));
   }
   return took;

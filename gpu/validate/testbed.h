@@ -19,9 +19,10 @@ namespace bethany {
 /// Machines that can say what the work they did last was made of.
 class ObservableMachines : public Machines {
  public:
-  /// Whether that stage is really done here, so that its time says something: threads detect no
-  /// death, and nobody reschedules a job on one machine. What is not done is not observed.
-  virtual bool performs(Stage) const { return true; }
+  /// Whether that stage is really done here before that step, so that its time says something:
+  /// threads detect no death, nobody reschedules a job on one machine, and a job that begins anew
+  /// has no checkpoint to load. What is not done is not observed.
+  virtual bool performs(Stage, std::int64_t) const { return true; }
   /// The phases of the last step that was not undone, by rank; empty when not known.
   virtual std::span<const std::vector<PhaseTime>> phases() const = 0;
   /// dispatch_digest() of what that step really followed; empty when not known.

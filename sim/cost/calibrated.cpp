@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <queue>
 
 #include "sim/base/check.h"
 #include "sim/cost/analytic.h"
@@ -173,10 +177,7 @@ class CalibratedTimer final : public StepTimer {
   }
   Duration checkpoint_write(std::int64_t bytes, int nodes) const override {
     if (pieces_.checkpoint_write == nullptr) return analytic_->checkpoint_write(bytes, nodes);
-    // An expert goes to one node whole.
-    const double most = std::ceil(experts_ * moe_layers_ / nodes) * expert_state_bytes_;
-    const auto mean = static_cast<double>(bytes) / nodes;
-    return stored(pieces_.checkpoint_write, std::max(mean, most));
+    return stored(pieces_.checkpoint_write, static_cast<double>(bytes) * fullest_share(nodes));
   }
   Duration detection() const override { return analytic_->detection(); }
   Duration planning(int nodes) const override {
@@ -226,6 +227,7 @@ class CalibratedTimer final : public StepTimer {
     return round_to_duration(
         std::min(ask(curve, {.experts = files, .size = bytes}), to_seconds(kLongest)));
   }
+  double fullest_share(int nodes) const;
   double dense_seconds(double tokens) const;
   double token_seconds(double tokens) const;
   double row_seconds(double rows) const {
@@ -242,6 +244,8 @@ class CalibratedTimer final : public StepTimer {
   std::unique_ptr<StepTimer> analytic_;
   Pieces pieces_;
   RangeCounter outside_;
+  mutable std::mutex mutex_;
+  mutable std::map<int, double> share_of_nodes_;  // found so far; guarded
   double hidden_ = 0;
   double ffn_ = 0;
   double heads_ = 0;
@@ -261,6 +265,27 @@ class CalibratedTimer final : public StepTimer {
   bool zero_ = false;
   bool recompute_ = false;
 };
+
+/// The part of a checkpoint that falls to one node: the dense part to the first, then every expert
+/// whole to the node with the least.
+double CalibratedTimer::fullest_share(int nodes) const {
+  const std::lock_guard lock(mutex_);
+  auto& share = share_of_nodes_[nodes];
+  if (share > 0) return share;
+  std::priority_queue<double, std::vector<double>, std::greater<>> loads;
+  loads.push(dense_parameters_);
+  for (int node = 1; node < nodes; ++node) loads.push(0);
+  const double units = experts_ * moe_layers_;
+  double most = dense_parameters_;
+  for (double unit = 0; unit < units; ++unit) {
+    const double load = loads.top() + expert_parameters_;
+    loads.pop();
+    loads.push(load);
+    most = std::max(most, load);
+  }
+  share = most / (dense_parameters_ + units * expert_parameters_);
+  return share;
+}
 
 double CalibratedTimer::dense_seconds(double tokens) const {
   const OperationSize size{
