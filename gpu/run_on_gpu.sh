@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # gpu/run_on_gpu.sh OUTDIR [SECONDS [OPTION…]]: builds bethany-gpu from source on a bare machine with the
-# CUDA toolkit, checks the arithmetic, calibrates for at most three fifths of SECONDS (default 200) with
-# the options of `bethany-gpu calibrate` that follow (`--quick`, `--warm 0.1 --passes 1`), lets policies
-# train on the GPU in its three modes for what is left of SECONDS (a run that has begun ends), and leaves
-# everything in OUTDIR: the profile, and a folder validate-MODE of each mode. Missed bounds are said and
-# do not fail the script. Libraries come from the system or, when gpu/pack_for_gpu.sh brought them, from deps/.
+# CUDA toolkit, checks the arithmetic, then measures for about SECONDS (default 400): kernels in 16 bits
+# (three tenths, with the options of `bethany-gpu calibrate` that follow: `--quick`, `--warm 0.1
+# --passes 1`), what ranks of training do, on the whole GPU and on a part (an eighth each), and lets
+# policies train in its three modes for what is left (a run that has begun ends). All lies in OUTDIR
+# then: profiles, and a folder validate-MODE of each mode. Checkpoints go below TMPDIR. Missed bounds are
+# said and do not fail the script. Libraries come from the system or, when gpu/pack_for_gpu.sh brought
+# them, from deps/.
 set -euo pipefail
 mkdir -p "$1"
 out=$(realpath "$1")
-seconds=${2:-200}
+seconds=${2:-400}
 cd "$(dirname "$0")/.."
 build=${BETHANY_BUILD:-build/gpu}
 
@@ -29,16 +31,22 @@ program="$build/bethany-gpu"
 nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem,temperature.gpu,power.draw,memory.total \
   --format=csv >"$out/nvidia-smi.csv" 2>&1 || true
 "$program" info --backend cuda
-"$program" selftest --backend cuda >"$out/selftest.txt" || failed=$?
+timeout 300 "$program" selftest --backend cuda >"$out/selftest.txt" || failed=$?
 tail -1 "$out/selftest.txt"
 grep '^FAIL' "$out/selftest.txt" | head -20 || true
 if [ "${failed:-0}" -ne 0 ]; then echo "selftest ended with $failed"; fi
 
 measuring=$SECONDS
-"$program" calibrate --backend cuda --within $((seconds * 3 / 5)) --name measured -o "$out/measured.json" --force \
-  "${@:3}" 2>"$out/measured.log" >"$out/measured.txt" || { tail -5 "$out/measured.log"; exit 1; }
-tail -3 "$out/measured.log"
-cut -c1-170 "$out/measured.txt"
+# calibrate BACKEND NAME LIMIT [OPTION…]
+calibrate() {
+  "$program" calibrate --backend "$1" --within "$3" --name "$2" -o "$out/$2.json" --force \
+    "${@:4}" 2>"$out/$2.log" >"$out/$2.txt" || { tail -5 "$out/$2.log"; exit 1; }
+  tail -2 "$out/$2.log"
+  cut -c1-170 "$out/$2.txt"
+}
+calibrate cuda measured $((seconds * 3 / 10)) "${@:3}"
+calibrate cuda-training training $((seconds / 8)) --quick
+calibrate cuda-partition partition $((seconds / 8)) --quick
 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv,noheader \
   >>"$out/nvidia-smi.csv" 2>&1 || true
 
@@ -46,8 +54,10 @@ modes=3
 for mode in serialised partitioned threads; do
   left=$((seconds - (SECONDS - measuring)))
   if [ "$left" -lt "$modes" ]; then echo "validate $mode: no time left"; break; fi
+  profile=training
+  if [ $mode = partitioned ]; then profile=partition; fi
   ended=0
-  "$program" validate --backend cuda --mode $mode --quick --profile "$out/measured.json" \
+  "$program" validate --backend cuda --mode $mode --quick --profile "$out/$profile.json" \
     --within $((left / modes)) -o "$out/validate-$mode" --force \
     >"$out/validate-$mode.txt" 2>"$out/validate-$mode.log" || ended=$?
   echo "validate $mode ended with $ended"
