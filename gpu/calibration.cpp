@@ -172,7 +172,7 @@ class Constants {
     std::sort(rates.begin(), rates.end());
     set("dense.flop_rate", quantile_sorted(rates, 0.5),
         fmt::format("GEMMs outside the experts, forward, dgrad and wgrad, {}: median over row "
-                    "counts of 1024 and more, {:.0f} to {:.0f} TFLOP/s; attention scores, norms "
+                    "counts of 1024 and more, {:.3g} to {:.3g} TFLOP/s; attention scores, norms "
                     "and embeddings are not in it",
                     of_shape(), rates.front() / 1e12, rates.back() / 1e12));
   }
