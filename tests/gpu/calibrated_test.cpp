@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 
+#include "gpu/elastic/storage.h"
 #include "gpu/series.h"
 #include "gpu/synthetic/truth.h"
 #include "sim/base/files.h"
@@ -96,7 +97,8 @@ std::vector<Point> pieces() {
           sized(Operation::adam, 1),
           sized(Operation::all_to_all, 1, kRanks),
           sized(Operation::reduce, 1, kRanks),
-          sized(Operation::migrate, 1)};
+          sized(Operation::migrate, 1),
+          sized(Operation::checkpoint_write, 1, 1)};
 }
 
 Profile profile_of(const std::vector<Point>& points) {
@@ -203,6 +205,36 @@ TEST_CASE("from the truth's curves the calibrated step is the truth's sum, term 
     INFO(key);
     CHECK(key.find("all_to_all") == std::string::npos);
     CHECK(key.find("flop_rate") == std::string::npos);
+  }
+}
+
+TEST_CASE("a checkpoint takes what the fullest rank takes, as ranks really share it out") {
+  const TemporaryDirectory directory;
+  const auto path = directory.write("truth.json", to_text(profile_json(profile_of(pieces()))));
+  const Cost cost = cost_of(path);
+  constexpr std::int64_t kState = 12;  // bytes of a parameter: weight and two moments
+  constexpr std::int64_t kDenseBytes = 50688 * kState;
+  constexpr std::int64_t kExpertBytes = 16384 * kState;
+  for (const int nodes : {1, 2, 3, 4, 7, 10, 30}) {
+    // Every rank holds every expert, so that none is bound to a rank.
+    PlacementPlan everywhere;
+    everywhere.nodes = nodes;
+    everywhere.slots_per_node = 8;
+    everywhere.experts = 8;
+    LayerPlan layer;
+    layer.replicas.assign(8, nodes);
+    for (int slot = 0; slot < 8 * nodes; ++slot) layer.expert_of_slot.push_back(slot % 8);
+    everywhere.layers.assign(kLayers, layer);
+    std::map<int, std::int64_t> bytes_of;
+    const auto writers = writers_of(everywhere, kDenseBytes, kExpertBytes);
+    bytes_of[writers.front()] += kDenseBytes;
+    for (std::size_t i = 1; i < writers.size(); ++i) bytes_of[writers[i]] += kExpertBytes;
+    std::int64_t most = 0;
+    for (const auto& [rank, bytes] : bytes_of) most = std::max(most, bytes);
+    INFO(nodes << " nodes");
+    const auto all = kDenseBytes + 8 * kLayers * kExpertBytes;
+    CHECK(to_seconds(cost.timer->checkpoint_write(all, nodes)) ==
+          Approx(true_seconds(sized(Operation::checkpoint_write, most, 1))).margin(1e-9));
   }
 }
 

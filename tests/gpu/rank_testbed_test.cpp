@@ -8,14 +8,15 @@
 namespace bethany::test {
 namespace {
 
-CaseWorld world() {
+/// `step`: as predicted; a short one lets losses strike the very first step.
+CaseWorld world(const std::string& step = "20ms") {
   CaseWorld world;
   world.steps = 12;
   world.checkpoint_every = 3;
   world.rebalance_every = 4;
   world.cost.member("model") = JsonNode::of("fixed");
   for (const auto& [key, value] :
-       std::map<std::string, std::string>{{"step", "20ms"},
+       std::map<std::string, std::string>{{"step", step},
                                           {"checkpoint", "5ms"},
                                           {"detection", "5ms"},
                                           {"planning", "1ms"},
@@ -50,6 +51,21 @@ TEST_CASE("rank testbed: the fullest rank allocates what was predicted") {
         if (failures == "none") CHECK(run.memory->predicted == run.memory->measured);
       }
     }
+  }
+}
+
+TEST_CASE("rank testbed: a first step that a loss undoes has needed its memory all the same") {
+  const auto testbed = make_testbed("cpu", "serialised");
+  for (const auto& policy : {"lazarus+", "lazarus:placement=spread"}) {
+    INFO(policy);
+    const std::vector<Case> cases{
+        {.policy = policy, .routing = "zipf", .nodes = 6, .failures = "rejoin", .seed = 2}};
+    auto short_steps = world("1us");
+    short_steps.stack.ffn = 2048;  // state and slices to be summed outweigh activations
+    const auto run = perform_case(cases, 0, 0, short_steps, *testbed);
+    REQUIRE(run.failure.empty());
+    REQUIRE(run.memory);
+    CHECK(run.memory->predicted == run.memory->measured);
   }
 }
 
