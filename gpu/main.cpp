@@ -191,10 +191,11 @@ int fit_raw(const Options& options) {
 }
 
 int validate_policies(const ValidateOptions& options, const ValidateOutput& output) {
-  if (options.mode == name_of(Mode::cluster)) {
-    const auto products =
-        options.products.empty() ? Products::fp32 : products_named(options.products);
-    if (serve_if_launched(options.backend, products, options.kill)) return kOk;
+  if (options.testbed.mode == name_of(Mode::cluster)) {
+    const auto products = options.testbed.products.empty()
+                              ? Products::fp32
+                              : products_named(options.testbed.products);
+    if (serve_if_launched(options.backend, products, options.testbed.kill)) return kOk;
   }
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
@@ -229,16 +230,18 @@ void add_validate(CLI::App& program, std::function<int()>& chosen) {
   auto* const command = program.add_subcommand(
       "validate", "run policies for real and set what was predicted beside what was measured");
   command->add_option("--backend", options->backend, "what ranks run on: see info")->required();
-  command->add_option("--mode", options->mode, "how ranks share the machine")
+  command->add_option("--mode", options->testbed.mode, "how ranks share the machine")
       ->check(CLI::IsMember(mode_names()));
   command
-      ->add_option("--kill", options->kill,
+      ->add_option("--kill", options->testbed.kill,
                    "how launched processes die (mode cluster): soft (default) or hard")
       ->check(CLI::IsMember({"soft", "hard"}));
   command
-      ->add_option("--products", options->products,
+      ->add_option("--products", options->testbed.products,
                    "what ranks round the operands of products to (default fp32: nothing)")
       ->check(CLI::IsMember(products_names()));
+  command->add_flag("--cold", options->testbed.cold,
+                    "empty the caches before each phase of a rank (mode serialised)");
   command->add_option("--profile", options->profile, "what predicts: a file of calibrate");
   command->add_option("--cost-model", options->cost_model, "how it predicts (default calibrated)");
   command->add_option("--policies", options->policies, "as in compare; default: five")

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace bethany {
@@ -26,13 +28,16 @@ class PhaseLog {
  public:
   /// `clock`: null is the wall's. Ranks that compute on their own thread, each alone in its turn,
   /// are better timed by thread_seconds(): what other programs take of the machine is not in it.
-  explicit PhaseLog(Turn* turn = nullptr, PhaseClock clock = nullptr)
-      : turn_(turn), clock_(clock != nullptr ? clock : wall_clock()) {}
+  /// `before`: called in the turn before each phase that computes, untimed; may be empty.
+  explicit PhaseLog(Turn* turn = nullptr, PhaseClock clock = nullptr,
+                    std::function<void()> before = {})
+      : turn_(turn), clock_(clock != nullptr ? clock : wall_clock()), before_(std::move(before)) {}
 
   /// Runs `work`, which computes and ends with the device idle, and books how long it took.
   template <class Work>
   void compute(std::string_view name, int layer, const Work& work) {
     const auto guard = turn_ != nullptr ? std::unique_lock(*turn_) : std::unique_lock<Turn>();
+    if (before_) before_();
     const double begin = clock_();
     work();
     times_.push_back({name, layer, clock_() - begin});
@@ -49,6 +54,7 @@ class PhaseLog {
 
   Turn* turn_;
   PhaseClock clock_;
+  std::function<void()> before_;
   std::vector<PhaseTime> times_;
 };
 

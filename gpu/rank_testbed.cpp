@@ -148,9 +148,34 @@ std::string described(std::map<std::string, std::vector<double>> connections) {
   return text;
 }
 
+/// Writes more than the caches of a GPU hold, and of most processors.
+class EmptyCaches {
+ public:
+  explicit EmptyCaches(std::unique_ptr<Compute> compute)
+      : compute_(std::move(compute)), memory_(*compute_) {
+    memory_.reserve(kBytes);
+  }
+  void operator()() {
+    compute_->clear(memory_.data(), kBytes);
+    compute_->synchronize();
+  }
+
+ private:
+  static constexpr std::int64_t kBytes = 64 << 20;
+
+  std::unique_ptr<Compute> compute_;
+  DeviceArray<std::byte> memory_;
+};
+
 class RankTestbed final : public Testbed {
  public:
   explicit RankTestbed(RankTestbedOptions options) : options_(std::move(options)) {
+    if (options_.cold) {
+      if (options_.mode != Mode::serialised) {
+        throw InputError("only in the mode 'serialised' can caches be emptied before each phase");
+      }
+      options_.facts.emplace_back("caches", "emptied before each phase");
+    }
     options_.facts.emplace_back("products", name_of(options_.products));
     if (options_.mode != Mode::cluster) return;
     const auto launched = launched_options(options_.compute, options_.products, options_.kill);
@@ -197,7 +222,14 @@ class RankTestbed final : public Testbed {
                                                                      .partitioned = partitioned,
                                                                      .products = products});
                                         },
+                                    .before = before(),
                                     .device_memory = options_.device_memory});
+  }
+
+  std::function<void()> before() const {
+    if (!options_.cold) return {};
+    const auto empty = std::make_shared<EmptyCaches>(make_compute(options_.compute));
+    return [empty] { (*empty)(); };
   }
 
   RankTestbedOptions options_;

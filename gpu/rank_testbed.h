@@ -23,6 +23,9 @@ struct RankTestbedOptions {
   int parts = 0;
   /// Of the phases of serialised ranks; null: the wall's. thread_seconds() where threads compute.
   PhaseClock clock = nullptr;
+  /// Caches are emptied before each phase, so that none finds there what it or another rank left.
+  /// Of the mode serialised only.
+  bool cold = false;
   /// Tensors lie in memory that only the arithmetic reaches.
   bool device_memory = false;
   Kill kill = Kill::soft;  // of mode cluster

@@ -12,6 +12,7 @@ std::unique_ptr<Testbed> make(ObjectReader& options) {
   const auto mode = mode_named(
       options.choice("mode", {"serialised", "threads", "processes", "cluster"}, "serialised"));
   const auto products = products_named(options.choice("products", products_names(), "fp32"));
+  const bool cold = options.boolean("cold", false);
   const auto kill = options.choice("kill", {"soft", "hard"}, "soft");
   return make_rank_testbed({.compute = "cpu",
                             .products = products,
@@ -19,6 +20,7 @@ std::unique_ptr<Testbed> make(ObjectReader& options) {
                             .world = {},
                             .facts = make_backend("cpu", 1)->machine().facts,
                             .clock = thread_seconds,
+                            .cold = cold,
                             .kill = kill == "hard" ? Kill::hard : Kill::soft});
 }
 

@@ -39,6 +39,7 @@ namespace {
 std::unique_ptr<Testbed> make(ObjectReader& options) {
   const auto mode = mode_named(
       options.choice("mode", {"serialised", "threads", "partitioned", "cluster"}, "serialised"));
+  const bool cold = options.boolean("cold", false);
   const auto kill = options.choice("kill", {"soft", "hard"}, "soft");
   const auto products = products_named(options.choice("products", products_names(), "fp32"));
   return make_rank_testbed({.compute = "cuda",
@@ -47,6 +48,7 @@ std::unique_ptr<Testbed> make(ObjectReader& options) {
                             .world = cuda::trained_world(),
                             .facts = cuda::facts_of_trained(mode),
                             .parts = cuda::kParts,
+                            .cold = cold,
                             .device_memory = true,
                             .kill = kill == "hard" ? Kill::hard : Kill::soft});
 }

@@ -60,6 +60,8 @@ struct ThreadCrewOptions {
   /// Of a rank, by its place on the device: 0, 1, …, as many as ranks at once; a killed rank's is
   /// free again.
   std::function<std::unique_ptr<Compute>(int place)> compute;
+  /// Before each phase of serialised ranks, untimed (PhaseLog); may be empty.
+  std::function<void()> before;
   bool device_memory = false;  // tensors lie where only the arithmetic reaches: it copies
 };
 

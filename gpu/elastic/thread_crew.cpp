@@ -25,9 +25,9 @@ class ThreadCrew final : public Crew {
       for (int gpu = 0; gpu < setup_.placement.gpus_per_node; ++gpu) {
         const int place = free_place();
         ranks.push_back(std::make_unique<Rank>());
-        ranks.back()->worker =
-            std::make_unique<Worker>(setup_, options_.compute(place), turn(),
-                                     options_.serialised ? options_.clock : nullptr);
+        ranks.back()->worker = std::make_unique<Worker>(
+            setup_, options_.compute(place), turn(), options_.serialised ? options_.clock : nullptr,
+            options_.serialised ? options_.before : nullptr);
         ranks.back()->place = place;
       }
     }

@@ -40,10 +40,10 @@ std::uint64_t output_digest(const std::vector<float>& output, std::int64_t first
 }  // namespace
 
 Worker::Worker(const TrainingSetup& setup, std::unique_ptr<Compute> compute, Turn* turn,
-               PhaseClock clock)
+               PhaseClock clock, std::function<void()> before)
     : setup_(setup),
       compute_(std::move(compute)),
-      log_(turn, clock),
+      log_(turn, clock, std::move(before)),
       state_(make_rank_state(setup.shape, *compute_)),
       stack_(make_stack(setup.shape, *compute_)) {}
 

@@ -25,9 +25,9 @@ struct TrainingSetup {
 class Worker {
  public:
   /// `turn`: shared by ranks that compute one after the other; may be null. `clock`: of phases,
-  /// null: the wall's.
+  /// null: the wall's. `before`: as PhaseLog has it.
   Worker(const TrainingSetup& setup, std::unique_ptr<Compute> compute, Turn* turn,
-         PhaseClock clock = nullptr);
+         PhaseClock clock = nullptr, std::function<void()> before = {});
   ~Worker();
 
   /// The fabric of the next configuration; the last one is let go.

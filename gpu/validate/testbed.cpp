@@ -21,8 +21,7 @@ Registry<Testbed>& testbeds() {
   return registry;
 }
 
-std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::string& mode,
-                                      const std::string& kill, const std::string& products) {
+std::unique_ptr<Testbed> make_testbed(const std::string& backend, const TestbedOptions& asked) {
   const auto* entry = testbeds().find(backend);
   if (entry == nullptr && backend == "cuda") {
     throw NoDevice("no GPU: this program was built without the training of CUDA ranks");
@@ -30,9 +29,11 @@ std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::str
   if (entry == nullptr) throw InputError(unknown_name("backend", backend, testbeds().names()));
   JsonNode options;
   options.kind = JsonNode::Kind::object;
-  if (!mode.empty()) options.member("mode") = JsonNode::of(mode);
-  if (!kill.empty()) options.member("kill") = JsonNode::of(kill);
-  if (!products.empty()) options.member("products") = JsonNode::of(products);
+  for (const auto& [key, value] :
+       {std::pair("mode", asked.mode), {"kill", asked.kill}, {"products", asked.products}}) {
+    if (!value.empty()) options.member(key) = JsonNode::of(value);
+  }
+  if (asked.cold) options.member("cold") = JsonNode::of(true);
   ObjectReader reader(options, "/backend");
   auto made = entry->make(reader);
   reader.finish();

@@ -50,16 +50,21 @@ class Testbed {
   virtual std::optional<JsonNode> own_cost() const { return {}; }
 };
 
-/// By backend. `make` reads `mode` (a name of a mode; default the backend's), where ranks compute
-/// `products` (what operands are rounded to) and, where machines are launched processes, `kill`
-/// (soft or hard).
+/// How a testbed is asked for; what is empty is the backend's own.
+struct TestbedOptions {
+  std::string mode;      // of the ranks
+  std::string kill;      // how launched processes die
+  std::string products;  // what ranks round the operands of products to
+  bool cold = false;     // caches are emptied before each phase
+};
+
+/// By backend. `make` reads `mode` (default the backend's), where ranks compute `products` and
+/// `cold`, and, where machines are launched processes, `kill` (soft or hard).
 Registry<Testbed>& testbeds();
 
-/// What is empty is the backend's own. Throws InputError on an unknown name or mode, NoDevice when
-/// it cannot run here.
-std::unique_ptr<Testbed> make_testbed(const std::string& backend, const std::string& mode,
-                                      const std::string& kill = "",
-                                      const std::string& products = "");
+/// Throws InputError on an unknown name, mode or option, NoDevice when it cannot run here.
+std::unique_ptr<Testbed> make_testbed(const std::string& backend,
+                                      const TestbedOptions& options = {});
 
 /// Fingerprint of what a step follows: the plan and the rows that every rank computes, sends and
 /// receives in each layer. 16 hex digits.

@@ -85,7 +85,7 @@ Validated validate(
     const ValidateOptions& options, const std::function<void(const ValidationContext&)>& freeze,
     const std::function<bool()>& stop,
     const std::function<void(std::int64_t, std::int64_t, const std::string&)>& progress) {
-  const auto testbed = make_testbed(options.backend, options.mode, options.kill, options.products);
+  const auto testbed = make_testbed(options.backend, options.testbed);
   const auto policies = options.policies.empty() ? validation_policies() : options.policies;
   CaseWorld world = testbed->world();
   world.cost = cost_of(options, *testbed);

@@ -5,15 +5,14 @@
 #include <vector>
 
 #include "gpu/validate/summary.h"
+#include "gpu/validate/testbed.h"
 
 namespace bethany {
 
 struct ValidateOptions {
   std::string backend = "synthetic";
-  std::string mode;      // of the ranks; empty: the backend's
-  std::string kill;      // how launched processes die; empty: softly
-  std::string products;  // what operands of products are rounded to; empty: fp32, not at all
-  std::string profile;   // a file or a built-in name; empty: the backend's own cost
+  TestbedOptions testbed;
+  std::string profile;  // a file or a built-in name; empty: the backend's own cost
   std::string cost_model = "calibrated";  // with a profile
   std::vector<std::string> policies;      // empty: validation_policies()
   std::uint64_t seed = 1;

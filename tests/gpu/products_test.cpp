@@ -199,10 +199,10 @@ TEST_CASE("a testbed says what its products round to, and refuses where nothing 
     }
     return found;
   };
-  CHECK(fact(*make_testbed("cpu", "serialised", "", "bf16")) == "bf16");
-  CHECK(fact(*make_testbed("cpu", "serialised")) == "fp32");
-  CHECK_THROWS_AS(make_testbed("cpu", "serialised", "", "bf61"), InputError);
-  CHECK_THROWS_WITH(make_testbed("synthetic", "", "", "bf16"), Catch::Contains("products"));
+  CHECK(fact(*make_testbed("cpu", {.products = "bf16"})) == "bf16");
+  CHECK(fact(*make_testbed("cpu")) == "fp32");
+  CHECK_THROWS_AS(make_testbed("cpu", {.products = "bf61"}), InputError);
+  CHECK_THROWS_WITH(make_testbed("synthetic", {.products = "bf16"}), Catch::Contains("products"));
 }
 
 }  // namespace

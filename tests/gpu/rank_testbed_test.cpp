@@ -1,6 +1,9 @@
 // Ranks that train for a validation: what they are predicted to need is what they allocate.
+#include <algorithm>
+#include <atomic>
 #include <map>
 
+#include "gpu/elastic/crew.h"
 #include "gpu/validate/observer.h"
 #include "gpu/validate/testbed.h"
 #include "tests/support/catch.h"
@@ -35,7 +38,7 @@ CaseWorld world(const std::string& step = "20ms") {
 
 TEST_CASE("rank testbed: the fullest rank allocates what was predicted") {
   for (const std::string mode : {"serialised", "processes"}) {
-    const auto testbed = make_testbed("cpu", mode);
+    const auto testbed = make_testbed("cpu", {.mode = mode});
     for (const auto& policy : {"lazarus", "ds", "ds-ft"}) {
       for (const std::string failures : {"none", "rejoin"}) {
         // A process dies at a real instant: what survivors had made room for by then is chance.
@@ -55,7 +58,7 @@ TEST_CASE("rank testbed: the fullest rank allocates what was predicted") {
 }
 
 TEST_CASE("rank testbed: a first step that a loss undoes has needed its memory all the same") {
-  const auto testbed = make_testbed("cpu", "serialised");
+  const auto testbed = make_testbed("cpu", {.mode = "serialised"});
   for (const auto& policy : {"lazarus+", "lazarus:placement=spread"}) {
     INFO(policy);
     const std::vector<Case> cases{
@@ -67,6 +70,57 @@ TEST_CASE("rank testbed: a first step that a loss undoes has needed its memory a
     REQUIRE(run.memory);
     CHECK(run.memory->predicted == run.memory->measured);
   }
+}
+
+TEST_CASE("rank testbed: before each phase of ranks that take turns, caches are emptied untimed") {
+  double now = 0;
+  static double* clock = nullptr;  // PhaseClock has no state
+  clock = &now;
+  PhaseLog log(
+      nullptr, [] { return *clock; }, [&now] { now += 100; });
+  log.compute("gate", 0, [&now] { now += 1; });
+  log.compute("loss", -1, [&now] { now += 2; });
+  CHECK(log.times()[0].seconds == 1);
+  CHECK(log.times()[1].seconds == 2);
+  CHECK(now == 203);
+
+  constexpr int kNodes = 3;
+  const CaseWorld small;
+  auto plan = std::make_shared<PlacementPlan>();
+  plan->nodes = kNodes;
+  plan->slots_per_node = small.stack.experts;
+  plan->experts = small.stack.experts;
+  LayerPlan layer;
+  layer.replicas.assign(static_cast<std::size_t>(small.stack.experts), kNodes);
+  for (int slot = 0; slot < kNodes * small.stack.experts; ++slot) {
+    layer.expert_of_slot.push_back(slot % small.stack.experts);
+  }
+  plan->layers.assign(static_cast<std::size_t>(small.stack.layers), layer);
+  for (const bool serialised : {true, false}) {
+    std::atomic<int> emptied{0};
+    const auto crew = make_thread_crew({.shape = small.stack, .placement = {.experts = 8}},
+                                       {.serialised = serialised,
+                                        .compute = [](int) { return make_compute("cpu"); },
+                                        .before = [&emptied] { ++emptied; }});
+    const std::vector<NodeId> nodes{NodeId(0), NodeId(1), NodeId(2)};
+    crew->start(nodes);
+    crew->connect({{nodes[0], 0}, {nodes[1], 0}, {nodes[2], 0}});
+    Order order;
+    order.plan = plan;
+    order.kind = Order::Kind::initialise;
+    crew->obey(order, {});
+    order.kind = Order::Kind::commit;
+    order.samples_of_rank = {1, 1, 1};
+    crew->obey(order, {});
+    CHECK(emptied == (serialised ? 2 * kNodes : 0));  // "load" and "optimizer"
+  }
+  CHECK_THROWS_WITH(make_testbed("cpu", {.mode = "threads", .cold = true}),
+                    Catch::Contains("serialised"));
+  CHECK_THROWS_WITH(make_testbed("synthetic", {.cold = true}), Catch::Contains("cold"));
+  const auto facts = make_testbed("cpu", {.cold = true})->facts();
+  CHECK(std::count(facts.begin(), facts.end(),
+                   std::pair<std::string, std::string>("caches", "emptied before each phase")) ==
+        1);
 }
 
 }  // namespace bethany::test
