@@ -1,5 +1,5 @@
 // What a rank of real training does on a GPU, measured piece by piece: alone (modes serialised and
-// threads), or on its part of the GPU while all other parts do the same (mode partitioned).
+// threads), or on its part of the GPU while others do the same on theirs (mode partitioned).
 #include "gpu/pieces/piece_backend.h"
 
 #include <limits>
@@ -57,7 +57,7 @@ const bool whole = backends().add({
 });
 const bool part = backends().add({
     .name = "cuda-partition",
-    .summary = "the same on a tenth of the GPU while the other parts do it too (mode partitioned)",
+    .summary = "the same on a tenth of the GPU beside others that do it too (mode partitioned)",
     .make = [](ObjectReader& options) { return make(options, true); },
 });
 
