@@ -52,7 +52,7 @@ std::vector<std::vector<std::string>> generate_arguments() {
           {"trace", "generate", "spot"}};
 }
 
-// BETHANY_OTHER_BINARY names the program as another compiler built it (test.sh: clang, not optimised).
+// BETHANY_OTHER_BINARY names the program as another compiler built it (test.sh: clang, at -O0).
 TEST_CASE("another compiler and optimisation level give the same result") {
   const char* other = std::getenv("BETHANY_OTHER_BINARY");
   if (other == nullptr) {
