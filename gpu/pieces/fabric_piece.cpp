@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <exception>
 #include <thread>
 
 #include "gpu/fabric/host_local.h"
@@ -37,6 +38,7 @@ class FabricPiece final : public PreparedOperation {
     Turn* const taken = all_.serialised ? &turn : nullptr;
     HostLocal fabrics(ranks_, taken);
     std::vector<std::vector<double>> seconds(z(ranks_));
+    std::vector<std::exception_ptr> failures(z(ranks_));
     {
       std::vector<std::jthread> threads;
       for (int rank = 0; rank < ranks_; ++rank) {
@@ -48,12 +50,21 @@ class FabricPiece final : public PreparedOperation {
             };
           }
           const auto fabric = fabrics.fabric(rank, std::move(copy));
-          for (int i = 0; i < repeats; ++i) {
-            come(rank, taken);
-            once(rank, *fabric, taken, seconds[z(rank)]);
+          try {
+            for (int i = 0; i < repeats; ++i) {
+              come(rank, taken);
+              once(rank, *fabric, taken, seconds[z(rank)]);
+            }
+          } catch (const PeerLost&) {  // of the one that failed
+          } catch (...) {
+            failures[z(rank)] = std::current_exception();
+            fabrics.abort("a rank failed");
           }
         });
       }
+    }
+    for (const auto& failure : failures) {
+      if (failure != nullptr) std::rethrow_exception(failure);
     }
     double sum = 0;
     for (std::size_t phase = 0; phase < seconds.front().size(); ++phase) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <barrier>
+#include <exception>
 #include <thread>
 
 #include "gpu/phase.h"
@@ -55,17 +56,26 @@ class PhaseOfRanks final : public PreparedOperation {
     std::vector<std::vector<Sample>> samples(pieces_.size());
     std::barrier together(static_cast<std::ptrdiff_t>(pieces_.size()));
     Turn turn;
+    std::vector<std::exception_ptr> failures(pieces_.size());
     {
       std::vector<std::jthread> threads;
       for (std::size_t rank = 0; rank < pieces_.size(); ++rank) {
         threads.emplace_back([&, rank] {
-          for (int i = 0; i < repeats; ++i) {
-            together.arrive_and_wait();
-            const auto guard = serialised_ ? std::unique_lock(turn) : std::unique_lock<Turn>();
-            samples[rank].push_back(pieces_[rank].once());
+          try {
+            for (int i = 0; i < repeats; ++i) {
+              together.arrive_and_wait();
+              const auto guard = serialised_ ? std::unique_lock(turn) : std::unique_lock<Turn>();
+              samples[rank].push_back(pieces_[rank].once());
+            }
+          } catch (...) {  // a point that the device refuses costs only itself
+            failures[rank] = std::current_exception();
+            together.arrive_and_drop();
           }
         });
       }
+    }
+    for (const auto& failure : failures) {
+      if (failure != nullptr) std::rethrow_exception(failure);
     }
     Sample mean;
     for (std::size_t i = 0; i < static_cast<std::size_t>(repeats); ++i) {

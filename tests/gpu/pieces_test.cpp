@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "gpu/pieces/piece_backend.h"
+#include "sim/base/error.h"
 #include "tests/support/catch.h"
 
 namespace bethany::test {
@@ -59,6 +60,24 @@ TEST_CASE("a piece takes as long as its slowest rank") {
       CHECK(sample.seconds == 2.0 * kTogether);
       CHECK(sample.enqueue_seconds == 1.0 * kTogether);
     }
+  }
+}
+
+TEST_CASE("a rank that fails ends the point, not the program") {
+  for (const bool serialised : {true, false}) {
+    PieceBackendOptions options;
+    options.ranks.make = [](int) { return make_compute("cpu"); };
+    options.ranks.clock = []() -> double { throw MachineError("no clock"); };
+    options.ranks.serialised = serialised;
+    options.bytes_max = 1e6;
+    PieceBackend pieces(std::move(options));
+    CHECK_THROWS_AS(pieces.prepare(copy_of(4096))->run(3), MachineError);
+    Point summed;
+    summed.operation = Operation::reduce;
+    summed.experts = 3;
+    summed.rows = 1;
+    summed.size = 4096;
+    CHECK_THROWS_AS(pieces.prepare(summed)->run(3), MachineError);
   }
 }
 
