@@ -20,15 +20,7 @@ namespace {
 
 constexpr int kSteps = 2;
 constexpr int kSamples = 7;
-constexpr StackShape kShape{.layers = 2,
-                            .hidden = 16,
-                            .ffn = 32,
-                            .gated = true,
-                            .experts = 6,
-                            .top_k = 2,
-                            .heads = 2,
-                            .sequence_length = 8,
-                            .exact = true};
+constexpr StackShape kShape = kSmallExactStack;
 
 std::size_t z(std::int64_t value) { return static_cast<std::size_t>(value); }
 

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "gpu/elastic/crew.h"
+#include "gpu/rank_check.h"
 #include "sim/base/check.h"
 #include "sim/base/error.h"
 #include "sim/policy/policy.h"
@@ -17,15 +18,7 @@ namespace {
 constexpr double kWrong = std::numeric_limits<double>::infinity();
 constexpr const char* kPolicy = "lazarus";  // any that can tell where rows go
 constexpr std::int64_t kSamples = 11;
-constexpr StackShape kShape{.layers = 2,
-                            .hidden = 16,
-                            .ffn = 32,
-                            .gated = true,
-                            .experts = 6,
-                            .top_k = 2,
-                            .heads = 2,
-                            .sequence_length = 8,
-                            .exact = true};
+constexpr StackShape kShape = kSmallExactStack;
 
 /// What a training came to. Of weights and moments, by (layer, expert), (-1, -1) the dense part.
 struct Outcome {
