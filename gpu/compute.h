@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,6 +45,8 @@ class Compute {
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual void clear(void* memory, std::size_t bytes) = 0;
   virtual void synchronize() = 0;
+  /// Seconds that the host has waited for the device so far; empty where the host computes.
+  virtual std::optional<double> waited_seconds() const { return {}; }
   /// Done when it returns. Within the device's memory, what other ranks have there included:
   /// fabrics copy with it.
   void copy_now(void* to, const void* from, std::size_t bytes) {

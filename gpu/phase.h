@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -18,29 +19,43 @@ struct PhaseTime {
   std::string_view name;  // "gate", "expert_forward", "dispatch", …: string literals
   int layer = -1;         // -1: none
   double seconds = 0;
+  /// Of those the host did nothing but wait for the device; empty where it computes itself.
+  std::optional<double> waited = {};
 };
 
 /// Answers seconds of a clock that only goes forward.
 using PhaseClock = double (*)();
 
+/// How the phases of a rank are timed.
+struct PhaseTiming {
+  Turn* turn = nullptr;  // of the ranks that compute one after the other
+  /// Null: the wall's. Ranks that compute on their own thread, each alone in its turn, are better
+  /// timed by thread_seconds(): what other programs take of the machine is not in it.
+  PhaseClock clock = nullptr;
+  /// Called in the turn before each phase that computes, untimed; may be empty.
+  std::function<void()> before = {};
+  /// Seconds that the host has waited for the device so far; empty where it computes itself.
+  std::function<double()> waited = {};
+};
+
 /// Collects the phases of one rank.
 class PhaseLog {
  public:
-  /// `clock`: null is the wall's. Ranks that compute on their own thread, each alone in its turn,
-  /// are better timed by thread_seconds(): what other programs take of the machine is not in it.
-  /// `before`: called in the turn before each phase that computes, untimed; may be empty.
-  explicit PhaseLog(Turn* turn = nullptr, PhaseClock clock = nullptr,
-                    std::function<void()> before = {})
-      : turn_(turn), clock_(clock != nullptr ? clock : wall_clock()), before_(std::move(before)) {}
+  explicit PhaseLog(PhaseTiming timing = {}) : timing_(std::move(timing)) {
+    if (timing_.clock == nullptr) timing_.clock = wall_clock();
+  }
 
   /// Runs `work`, which computes and ends with the device idle, and books how long it took.
   template <class Work>
   void compute(std::string_view name, int layer, const Work& work) {
-    const auto guard = turn_ != nullptr ? std::unique_lock(*turn_) : std::unique_lock<Turn>();
-    if (before_) before_();
-    const double begin = clock_();
+    const auto guard =
+        timing_.turn != nullptr ? std::unique_lock(*timing_.turn) : std::unique_lock<Turn>();
+    if (timing_.before) timing_.before();
+    const double waited = timing_.waited ? timing_.waited() : 0;
+    const double begin = timing_.clock();
     work();
-    times_.push_back({name, layer, clock_() - begin});
+    times_.push_back({name, layer, timing_.clock() - begin});
+    if (timing_.waited) times_.back().waited = timing_.waited() - waited;
   }
   /// Books what a fabric says it took.
   void book(std::string_view name, int layer, double seconds) {
@@ -52,9 +67,7 @@ class PhaseLog {
  private:
   static PhaseClock wall_clock();
 
-  Turn* turn_;
-  PhaseClock clock_;
-  std::function<void()> before_;
+  PhaseTiming timing_;
   std::vector<PhaseTime> times_;
 };
 

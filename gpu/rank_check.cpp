@@ -80,7 +80,7 @@ class Rank {
     const int share = kSamples / ranks_ + (rank_ == 0 ? kSamples % ranks_ : 0);
     const int first = rank_ == 0 ? 0 : kSamples % ranks_ + rank_ * (kSamples / ranks_);
     Trained trained;
-    PhaseLog log(turn);
+    PhaseLog log({.turn = turn});
     for (int step = 0; step < kSteps; ++step) {
       trained.loss += stack_->forward_backward(
           *state_, {.seed = seed, .first_sample = step * kSamples + first, .samples = share},

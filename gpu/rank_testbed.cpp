@@ -119,7 +119,9 @@ class RankMachines final : public ObservableMachines {
     phases_.clear();
     for (const auto& rank : names_) {
       auto& times = phases_.emplace_back();
-      for (const auto& phase : rank) times.push_back({phase.name, phase.layer, phase.seconds});
+      for (const auto& phase : rank) {
+        times.push_back({phase.name, phase.layer, phase.seconds, phase.waited});
+      }
     }
     // Every micro-batch sends its rows to the same places.
     traffic_ = what.traffic;

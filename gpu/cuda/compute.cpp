@@ -11,6 +11,7 @@
 #include "gpu/cuda/memory_cache.h"
 #include "gpu/cuda/partition.h"
 #include "gpu/cuda/stream_of.h"
+#include "gpu/protocol.h"
 #include "sim/base/check.h"
 #include "sim/base/object_reader.h"
 
@@ -113,12 +114,16 @@ class Cuda final : public Compute {
   void release(std::byte* memory) override { memory_.give(memory); }
   std::size_t peak_bytes() const override { return memory_.peak_bytes(); }
   void upload(void* to, const void* from, std::size_t bytes) override {
-    move(to, from, bytes, cudaMemcpyHostToDevice);
-    stream_.wait();  // `from` may be gone when this returns
+    waiting([&] {  // `from` may be gone when this returns
+      move(to, from, bytes, cudaMemcpyHostToDevice);
+      stream_.wait();
+    });
   }
   void download(void* to, const void* from, std::size_t bytes) override {
-    move(to, from, bytes, cudaMemcpyDeviceToHost);
-    stream_.wait();
+    waiting([&] {
+      move(to, from, bytes, cudaMemcpyDeviceToHost);
+      stream_.wait();
+    });
   }
   void copy(void* to, const void* from, std::size_t bytes) override {
     move(to, from, bytes, cudaMemcpyDeviceToDevice);
@@ -126,7 +131,10 @@ class Cuda final : public Compute {
   void clear(void* memory, std::size_t bytes) override {
     if (bytes > 0) check(cudaMemsetAsync(memory, 0, bytes, stream_), "cudaMemsetAsync");
   }
-  void synchronize() override { stream_.wait(); }
+  void synchronize() override {
+    waiting([this] { stream_.wait(); });
+  }
+  std::optional<double> waited_seconds() const override { return waited_; }
 
   Products products() const override { return products_; }
   void product(const ProductShape& shape, const float* a, const float* b, float* c) override {
@@ -259,6 +267,12 @@ class Cuda final : public Compute {
   }
 
  private:
+  template <class Wait>
+  void waiting(const Wait& wait) {
+    const double begin = wall_seconds();
+    wait();
+    waited_ += wall_seconds() - begin;
+  }
   void move(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) const {
     if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, kind, stream_), "cudaMemcpyAsync");
   }
@@ -275,6 +289,7 @@ class Cuda final : public Compute {
   MemoryCache memory_;
   BlasHandle blas_;
   Products products_;
+  double waited_ = 0;  // seconds of the host
   DeviceArray<std::byte> workspace_;
   DeviceArray<float> gain_partial_;
   DeviceArray<double> sums_;

@@ -89,6 +89,7 @@ void pass(Io& io, ReplyPhase& phase) {
   pass(io, phase.name);
   pass(io, phase.layer);
   pass(io, phase.seconds);
+  pass(io, phase.waited);
 }
 
 template <class Io>

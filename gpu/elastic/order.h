@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,6 +57,7 @@ struct ReplyPhase {
   std::string name;
   int layer = -1;
   double seconds = 0;
+  std::optional<double> waited = {};  // as PhaseTime has it
 };
 
 /// What a rank answers.

@@ -34,7 +34,7 @@ class RankServer {
 
  private:
   void begin(const TrainingSetup& setup) {
-    worker_ = std::make_unique<Worker>(setup, link_.compute(), nullptr);
+    worker_ = std::make_unique<Worker>(setup, link_.compute());
   }
 
   Reply answer(const std::pair<RankMessage, std::string>& message) {

@@ -26,8 +26,10 @@ class ThreadCrew final : public Crew {
         const int place = free_place();
         ranks.push_back(std::make_unique<Rank>());
         ranks.back()->worker = std::make_unique<Worker>(
-            setup_, options_.compute(place), turn(), options_.serialised ? options_.clock : nullptr,
-            options_.serialised ? options_.before : nullptr);
+            setup_, options_.compute(place),
+            options_.serialised
+                ? PhaseTiming{.turn = &turn_, .clock = options_.clock, .before = options_.before}
+                : PhaseTiming{});
         ranks.back()->place = place;
       }
     }

@@ -37,13 +37,18 @@ std::uint64_t output_digest(const std::vector<float>& output, std::int64_t first
   return sum;
 }
 
+PhaseTiming with_waits(PhaseTiming timing, const Compute& compute) {
+  if (compute.waited_seconds())
+    timing.waited = [&] { return compute.waited_seconds().value_or(0); };
+  return timing;
+}
+
 }  // namespace
 
-Worker::Worker(const TrainingSetup& setup, std::unique_ptr<Compute> compute, Turn* turn,
-               PhaseClock clock, std::function<void()> before)
+Worker::Worker(const TrainingSetup& setup, std::unique_ptr<Compute> compute, PhaseTiming timing)
     : setup_(setup),
       compute_(std::move(compute)),
-      log_(turn, clock, std::move(before)),
+      log_(with_waits(std::move(timing), *compute_)),
       state_(make_rank_state(setup.shape, *compute_)),
       stack_(make_stack(setup.shape, *compute_)) {}
 
@@ -101,7 +106,7 @@ Reply Worker::obey(const Order& order) {
   }
   reply.peak_bytes = static_cast<std::int64_t>(compute_->peak_bytes());
   for (const auto& phase : log_.times()) {
-    reply.phases.push_back({std::string(phase.name), phase.layer, phase.seconds});
+    reply.phases.push_back({std::string(phase.name), phase.layer, phase.seconds, phase.waited});
   }
   return reply;
 }

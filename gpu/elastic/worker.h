@@ -24,10 +24,8 @@ struct TrainingSetup {
 /// configuration get the same one at the same time. Used by one thread at a time.
 class Worker {
  public:
-  /// `turn`: shared by ranks that compute one after the other; may be null. `clock`: of phases,
-  /// null: the wall's. `before`: as PhaseLog has it.
-  Worker(const TrainingSetup& setup, std::unique_ptr<Compute> compute, Turn* turn,
-         PhaseClock clock = nullptr, std::function<void()> before = {});
+  /// `timing`: of its phases; how long the host waits is asked of the arithmetic.
+  Worker(const TrainingSetup& setup, std::unique_ptr<Compute> compute, PhaseTiming timing = {});
   ~Worker();
 
   /// The fabric of the next configuration; the last one is let go.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <thread>
 
 #include "gpu/fabric/host_local.h"
@@ -90,9 +91,17 @@ class FabricPiece final : public PreparedOperation {
     std::vector<Receive> receives;
     std::byte* out = out_[z(rank)].data() + at;
     std::byte* in = in_[z(rank)].data() + at;
+    std::optional<DeviceArray<std::byte>> room;
     if (point_.operation == Operation::migrate) {
       if (rank == 0) sends.push_back({.to = 1, .data = out, .bytes = z(point_.size)});
-      if (rank == 1) receives.push_back({.from = 0, .data = in, .bytes = z(point_.size)});
+      if (rank == 1) {
+        // Whoever gets state has just found room for it.
+        room.emplace(all_.at(rank));
+        receives.push_back(
+            {.from = 0, .data = room->reserve(point_.size), .bytes = z(point_.size)});
+        all_.at(rank).synchronize();
+      }
+      fabric.barrier();
     } else {
       const std::size_t bytes = z(point_.size / (ranks_ - 1));
       for (int peer = 0; peer < ranks_; ++peer) {
@@ -123,7 +132,7 @@ class FabricPiece final : public PreparedOperation {
       compute.slice_sum(addends, values, out);
       compute.synchronize();
     };
-    PhaseLog log(turn, all_.clock);
+    PhaseLog log({.turn = turn, .clock = all_.clock});
     reduction.run(fabric, data, reinterpret_cast<float*>(in_[z(rank)].data() + at), sum, log,
                   "reduce");
     for (const auto& phase : log.times()) seconds.push_back(phase.seconds);

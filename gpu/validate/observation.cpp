@@ -62,15 +62,17 @@ void fill_parts(Observation& observation, const CostBreakdown& predicted,
   if (ranks.empty()) return;
   for (std::size_t i = 0; i < ranks.front().size(); ++i) {
     const auto& first = ranks.front()[i];
-    double slowest = 0;
+    const PhaseTime* slowest = &first;
     for (const auto& rank : ranks) {
       BETHANY_CHECK(rank.size() == ranks.front().size() && rank[i].name == first.name &&
                         rank[i].layer == first.layer,
                     "ranks went through different phases");
-      slowest = std::max(slowest, rank[i].seconds);
+      if (rank[i].seconds > slowest->seconds) slowest = &rank[i];
     }
-    named(observation.phases, first.name).measured += slowest;
-    named(observation.terms, term_of_phase(first.name)).measured += slowest;
+    auto& phase = named(observation.phases, first.name);
+    phase.measured += slowest->seconds;
+    if (slowest->waited) phase.waited = phase.waited.value_or(0) + *slowest->waited;
+    named(observation.terms, term_of_phase(first.name)).measured += slowest->seconds;
   }
 }
 

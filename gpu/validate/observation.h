@@ -24,6 +24,8 @@ struct ObservedTerm {
 struct ObservedPhase {
   std::string name;  // "gate", "expert_forward", …
   double measured = 0;
+  /// Of those the host of that rank only waited for its device; empty where it computes itself.
+  std::optional<double> waited = {};
 };
 
 /// What other assumptions predict for the same thing; seconds.

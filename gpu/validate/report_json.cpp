@@ -43,6 +43,7 @@ JsonNode error_rows(const std::vector<ErrorRow>& rows, const char* what) {
     item.member("in_domain") = JsonNode::of(row.in_domain);
     item.member("share") = JsonNode::of(row.share);
     add_errors(row.error, item);
+    item.member("noise") = optional_number(row.noise);
   });
 }
 
@@ -115,6 +116,8 @@ JsonNode validation_json(const Validation& v) {
     item.member("phase") = JsonNode::of(row.name);
     item.member("term") = JsonNode::of(row.term);
     item.member("seconds") = JsonNode::of(row.seconds);
+    item.member("waited_s") = optional_number(row.waited);
+    item.member("launch_bound") = row.waited ? JsonNode::of(row.launch_bound()) : JsonNode{};
   });
   made.member("steps") = error_rows(v.steps, "what");
   made.member("runs") = error_rows(v.runs, "what");
@@ -179,6 +182,7 @@ std::string observations_csv(const ValidationContext& context, std::span<const C
       std::string phases;
       for (const auto& phase : each.phases) {
         phases += fmt::format("{}{}:{:.7g}", phases.empty() ? "" : " ", phase.name, phase.measured);
+        if (phase.waited) phases += fmt::format(":{:.7g}", *phase.waited);
       }
       std::string interval = ",";
       if (each.interval)

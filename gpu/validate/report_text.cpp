@@ -48,8 +48,10 @@ void add_list(const std::vector<std::string>& items, std::string_view before, st
 }
 
 void add_errors(const std::vector<ErrorRow>& rows, std::string_view title, std::string& out) {
-  out += fmt::format("\n{:<26} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8}\n", title, "points", "share",
-                     "bias", "median", "P90", "worst");
+  const bool noise = std::any_of(rows.begin(), rows.end(),
+                                 [](const ErrorRow& row) { return row.noise.has_value(); });
+  out += fmt::format("\n{:<26} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8}{}\n", title, "points", "share",
+                     "bias", "median", "P90", "worst", noise ? "    noise" : "");
   const std::size_t count = shown(rows, out);
   for (std::size_t i = 0; i < count; ++i) {
     const auto& row = rows[i];
@@ -60,9 +62,9 @@ void add_errors(const std::vector<ErrorRow>& rows, std::string_view title, std::
       continue;
     }
     out += fmt::format(
-        "{:<26} {:>7} {:>7} {:>+7.1f}% {:>8} {:>8} {:>8}{}\n", name, row.error.points,
+        "{:<26} {:>7} {:>7} {:>+7.1f}% {:>8} {:>8} {:>8}{}{}\n", name, row.error.points,
         percent(row.share), 100 * row.error.bias, percent(row.error.median), percent(row.error.p90),
-        percent(row.error.worst),
+        percent(row.error.worst), row.noise ? fmt::format(" {:>8}", percent(row.noise)) : "",
         row.error.unmeasured > 0 ? fmt::format("  + {} unmeasured", row.error.unmeasured) : "");
   }
 }
@@ -112,13 +114,19 @@ void add_phases(const Validation& v, std::string& out) {
   if (v.phases.empty()) return;
   double all = 0;
   for (const auto& row : v.phases) all += row.seconds;
-  out += fmt::format("\n{:<26} {:>18} {:>12} {:>8}\n", "measured phase of a step", "term", "mean",
-                     "share");
+  const bool waits = std::any_of(v.phases.begin(), v.phases.end(),
+                                 [](const PhaseRow& row) { return row.waited.has_value(); });
+  out += fmt::format("\n{:<26} {:>18} {:>12} {:>8}{}\n", "measured phase of a step", "term", "mean",
+                     "share", waits ? "   waited for the device" : "");
   const std::size_t count = shown(v.phases, out);
   for (std::size_t i = 0; i < count; ++i) {
     const auto& row = v.phases[i];
-    out += fmt::format("{:<26} {:>18} {:>12} {:>8}\n", row.name, row.term,
-                       seconds_text(row.seconds), percent(all > 0 ? row.seconds / all : 0));
+    const auto waited = row.waited && row.seconds > 0
+                            ? fmt::format(" {:>10}{}", percent(*row.waited / row.seconds),
+                                          row.launch_bound() ? "  launch-bound" : "")
+                            : "";
+    out += fmt::format("{:<26} {:>18} {:>12} {:>8}{}\n", row.name, row.term,
+                       seconds_text(row.seconds), percent(all > 0 ? row.seconds / all : 0), waited);
   }
 }
 
@@ -153,6 +161,14 @@ void add_doubts(const Validation& v, std::string& out) {
                      v.digests_different, v.digests_compared);
   out +=
       fmt::format("  {} things were predicted outside the range of the profile\n", v.out_of_domain);
+  std::vector<std::string> bound;
+  for (const auto& row : v.phases) {
+    if (row.launch_bound()) bound.push_back(row.name);
+  }
+  if (!bound.empty()) {
+    out += fmt::format("  launch-bound, the device waits for the host: {}\n",
+                       shortened(list_in_words(bound)));
+  }
   if (!v.context.profile.assumed.empty()) {
     out += fmt::format("  assumed, not measured: {}\n",
                        shortened(list_in_words(v.context.profile.assumed)));

@@ -34,7 +34,10 @@ class PairTable {
   std::vector<ErrorRow> rows() const {
     std::vector<ErrorRow> made;
     for (const auto& [key, row] : rows_) {
-      ErrorRow out{names_[key.first], key.second == 0, all_ > 0 ? row.second / all_ : 0, {}};
+      ErrorRow out{.name = names_[key.first],
+                   .in_domain = key.second == 0,
+                   .share = all_ > 0 ? row.second / all_ : 0,
+                   .error = {}};
       if (const auto summary = summarise(row.first)) {
         out.error = *summary;
       } else {
@@ -135,17 +138,21 @@ std::vector<PhaseRow> phase_rows(std::span<const CaseRun> runs) {
       if (each.phases.empty()) continue;
       ++steps;
       for (const auto& phase : each.phases) {
-        const auto found = std::find_if(
-            rows.begin(), rows.end(), [&](const PhaseRow& row) { return row.name == phase.name; });
-        if (found != rows.end()) {
-          found->seconds += phase.measured;
-        } else {
-          rows.push_back({phase.name, std::string(term_of_phase(phase.name)), phase.measured});
+        auto row = std::find_if(rows.begin(), rows.end(),
+                                [&](const PhaseRow& made) { return made.name == phase.name; });
+        if (row == rows.end()) {
+          rows.push_back({phase.name, std::string(term_of_phase(phase.name))});
+          row = rows.end() - 1;
         }
+        row->seconds += phase.measured;
+        if (phase.waited) row->waited = row->waited.value_or(0) + *phase.waited;
       }
     }
   }
-  for (auto& row : rows) row.seconds /= static_cast<double>(steps);
+  for (auto& row : rows) {
+    row.seconds /= static_cast<double>(steps);
+    if (row.waited) *row.waited /= static_cast<double>(steps);
+  }
   return rows;
 }
 
@@ -206,20 +213,37 @@ std::vector<Setting> settings_of(const ValidationContext& context, std::span<con
 /// Which observation of a run this is, whatever happened between: kind, step, how many such before.
 using Place = std::tuple<std::string, std::int64_t, int>;
 
-std::map<Place, double> places_of(const CaseRun& run) {
-  std::map<Place, double> places;
+std::map<Place, const Observation*> places_of(const CaseRun& run) {
+  std::map<Place, const Observation*> places;
   for (const auto& each : run.observations) {
     int number = 0;
     while (places.count({each.kind, each.step, number}) > 0) ++number;
-    places[{each.kind, each.step, number}] = each.measured;
+    places[{each.kind, each.step, number}] = &each;
   }
   return places;
+}
+
+/// Differences of the same thing in two passes, by name: of steps and of their terms.
+using Differences = std::map<std::string, std::vector<double>>;
+
+void add_difference(const std::string& name, double a, double b, Differences& differences) {
+  if (a + b > 0) differences[name].push_back(relative_difference(a, b));
+}
+
+void compare_steps(const Observation& a, const Observation& b, Differences& differences) {
+  add_difference(kStep, a.measured, b.measured, differences);
+  for (const auto& term : a.terms) {
+    const auto other = std::find_if(b.terms.begin(), b.terms.end(),
+                                    [&](const auto& each) { return each.name == term.name; });
+    if (other == b.terms.end()) continue;
+    add_difference(term.name, term.measured, other->measured, differences);
+  }
 }
 
 /// How much the first two passes of a case differ.
 void compare_passes(std::span<const CaseRun> runs, Validation& validation) {
   std::map<std::size_t, const CaseRun*> first;
-  std::vector<double> of_steps;
+  Differences of_steps;
   std::vector<double> of_scores;
   for (const auto& run : runs) {
     if (run.pass == 0) first[run.index] = &run;
@@ -228,19 +252,20 @@ void compare_passes(std::span<const CaseRun> runs, Validation& validation) {
     if (run.pass != 1 || first.count(run.index) == 0) continue;
     const CaseRun& a = *first[run.index];
     const auto places = places_of(a);
-    for (const auto& [place, measured] : places_of(run)) {
+    for (const auto& [place, observation] : places_of(run)) {
       const auto found = places.find(place);
       if (std::get<0>(place) != kStep || found == places.end()) continue;
-      if (measured + found->second > 0) {
-        of_steps.push_back(relative_difference(found->second, measured));
-      }
+      compare_steps(*found->second, *observation, of_steps);
     }
     if (!has_result(a) || !has_result(run)) continue;
     of_scores.push_back(
         relative_difference(RunSums(a).measured / static_cast<double>(a.samples),
                             RunSums(run).measured / static_cast<double>(run.samples)));
   }
-  validation.step_noise = quantile(std::move(of_steps), 0.5);
+  for (auto* const rows : {&validation.terms, &validation.steps}) {
+    for (auto& row : *rows) row.noise = quantile(of_steps[row.name], 0.5);
+  }
+  validation.step_noise = quantile(of_steps[kStep], 0.5);
   validation.score_noise_median = quantile(of_scores, 0.5);
   validation.noise_floor = quantile(std::move(of_scores), 0.9);
 }
@@ -307,6 +332,11 @@ void count(std::span<const CaseRun> runs, Validation& validation) {
 }
 
 }  // namespace
+
+bool PhaseRow::launch_bound() const {
+  constexpr double kLeastWait = 0.1;  // of a phase that keeps its device busy
+  return waited && *waited < kLeastWait * seconds;
+}
 
 bool Validation::passed() const {
   const bool missed = std::any_of(bounds.begin(), bounds.end(),

@@ -42,6 +42,9 @@ struct ErrorRow {
   bool in_domain = true;
   double share = 0;  // of all that was measured of its table
   ErrorSummary error;
+  /// Of terms and steps: the median difference of the same thing in the two passes. No prediction
+  /// can be expected to miss by less.
+  std::optional<double> noise = {};
 };
 
 /// What a phase of the steps took.
@@ -49,6 +52,12 @@ struct PhaseRow {
   std::string name;
   std::string term;
   double seconds = 0;  // of a step, mean
+  /// Of those the host of the slowest rank waited for its device; empty where nothing is waited
+  /// for.
+  std::optional<double> waited = {};
+
+  /// The host spends nearly all of it on starting work, so that a faster device would not help.
+  bool launch_bound() const;
 };
 
 /// All runs of one policy; seconds. Low and high: sums of the intervals where every part has one.

@@ -108,7 +108,7 @@ double RankCrowd::gradients(int samples, int micro_batches) {
       Rank& rank = *ranks_[z(r)];
       auto fabric = host.fabric(r);
       if (options_.tamper) fabric = options_.tamper(std::move(fabric));
-      rank.log = PhaseLog(&turn);
+      rank.log = PhaseLog({.turn = &turn});
       rank.loss = 0;
       for (int m = 0; m < micro_batches; ++m) {
         rank.loss += rank.stack->forward_backward(

@@ -76,11 +76,14 @@ TEST_CASE("rank testbed: before each phase of ranks that take turns, caches are 
   double now = 0;
   static double* clock = nullptr;  // PhaseClock has no state
   clock = &now;
-  PhaseLog log(
-      nullptr, [] { return *clock; }, [&now] { now += 100; });
-  log.compute("gate", 0, [&now] { now += 1; });
+  double waited = 7;
+  PhaseLog log({.clock = [] { return *clock; },
+                .before = [&] { now += 100, waited += 50; },
+                .waited = [&waited] { return waited; }});
+  log.compute("gate", 0, [&] { now += 1, waited += 0.75; });
   log.compute("loss", -1, [&now] { now += 2; });
   CHECK(log.times()[0].seconds == 1);
+  CHECK(log.times()[0].waited == 0.75);
   CHECK(log.times()[1].seconds == 2);
   CHECK(now == 203);
 

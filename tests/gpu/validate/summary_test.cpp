@@ -83,6 +83,7 @@ TEST_CASE("errors, noise, order and skill of runs that are nearly exact") {
   CHECK(v.steps[0].error.points == 8);
   CHECK(v.steps[0].error.worst == Approx(0.01 / 1.01));
   CHECK(v.step_noise.value() == Approx(0.01 / 1.005));
+  CHECK(v.steps.at(0).noise == v.step_noise);
   CHECK(v.noise_floor.value() == Approx(0.01 / 1.005));
   CHECK(v.ranking.pairs_apart == 1);
   CHECK(v.ranking.pairs_right == 1);
@@ -226,6 +227,36 @@ TEST_CASE("phases of ranks are summed by term, the slowest rank of each") {
   CHECK(made.terms[0].measured == Approx(1.5));
   CHECK(made.terms[1].predicted == Approx(2));
   CHECK(made.terms[1].measured == Approx(8));
+  CHECK_FALSE(made.phases[0].waited);
+}
+
+TEST_CASE("a phase in which the host hardly waits for its device is launch-bound") {
+  auto first = step(0, 1, 1);
+  const std::vector<std::vector<PhaseTime>> ranks{
+      {{"gate", 0, 1.0, 0.9}, {"expert_forward", 0, 4.0, 3.0}, {"counts", 0, 0.1}},
+      {{"gate", 0, 2.0, 0.1}, {"expert_forward", 0, 2.0, 2.0}, {"counts", 0, 0.2}}};
+  fill_parts(first, {}, ranks);
+  auto second = step(1, 1, 1);
+  fill_parts(second, {}, ranks);
+  REQUIRE(first.phases.size() == 3);
+  CHECK(first.phases[0].waited == 0.1);  // of the slowest rank
+  CHECK(first.phases[1].waited == 3.0);
+  CHECK_FALSE(first.phases[2].waited);
+  const auto v =
+      evaluate(two_policies(), {}, std::vector<CaseRun>{run_of(0, 0, {first, second})}, false);
+  REQUIRE(v.phases.size() == 3);
+  CHECK(v.phases[0].waited == Approx(0.1));
+  CHECK(v.phases[0].launch_bound());
+  CHECK_FALSE(v.phases[1].launch_bound());
+  CHECK_FALSE(v.phases[2].launch_bound());
+  const auto text = validation_text(v);
+  CHECK(text.find("launch-bound, the device waits for the host: gate\n") != std::string::npos);
+  CHECK(text.find("75.0 %\n") != std::string::npos);
+  const JsonNode json = validation_json(v);
+  const auto& expert = json.find("measured_phases")->items.at(1);
+  CHECK(expert.find("waited_s")->real == 3);
+  CHECK(expert.find("launch_bound")->kind == JsonNode::Kind::boolean);
+  CHECK_FALSE(expert.find("launch_bound")->boolean);
 }
 
 TEST_CASE("half the network doubles what is between ranks and nothing else") {
