@@ -73,7 +73,7 @@ Measured measure_point(PreparedOperation& operation, const Point& point, const P
     enqueue.push_back(sample.enqueue_seconds);
     const auto count = static_cast<int>(seconds.size());
     const bool late = wall_seconds() - start > protocol.seconds_max;
-    if (late && count >= 5) break;
+    if (late && count >= protocol.samples_least) break;
     if (count < protocol.samples_min || count % 5 != 0) continue;
     sorted = seconds;
     std::sort(sorted.begin(), sorted.end());

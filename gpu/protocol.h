@@ -16,6 +16,7 @@ struct Protocol {
   /// Then the operation runs untimed until this is over, so that a card whose clock falls under
   /// load has the clock of that load; 0: not.
   double warm_seconds = 0;
+  int samples_least = 5;  // that a point gets though its time is over
   int samples_min = 20;
   int samples_max = 200;
   double confidence_target = 0.01;  // half width of the 95 % interval of the median, of the median

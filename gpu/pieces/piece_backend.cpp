@@ -19,7 +19,12 @@ class Piece {
     before_.reserve(kBefore);
   }
 
-  void add(std::function<void()> work) { works_.push_back(std::move(work)); }
+  /// Runs it once, untimed: what it finds memory for as it goes (attention) is there from then on,
+  /// as in every step but the first.
+  void add(std::function<void()> work) {
+    works_.push_back(std::move(work));
+    works_.back()();
+  }
   /// Ends with the device idle, as a phase does. Most phases follow another of their rank, so its
   /// thread is awake.
   Sample once() {
