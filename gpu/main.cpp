@@ -50,6 +50,7 @@ struct Options {
   std::string model;
   std::string name;
   std::string element;  // empty: the backend's
+  std::string kill = "soft";
   std::int64_t seed = 1;
   double within = 0;
   double warm = 0;
@@ -99,8 +100,9 @@ int report(const std::vector<CheckResult>& results) {
 
 int check_processes(const Options& options) {
   if (options.backend.empty()) throw InputError("selftest --launched needs --backend");
-  if (serve_if_launched(options.backend, Products::fp32, "soft")) return kOk;
-  LaunchedProcesses processes(launched_options(options.backend, Products::fp32, Kill::soft));
+  if (serve_if_launched(options.backend, Products::fp32, options.kill)) return kOk;
+  LaunchedProcesses processes(launched_options(options.backend, Products::fp32,
+                                               options.kill == "hard" ? Kill::hard : Kill::soft));
   return report(check_launched(processes, static_cast<std::uint64_t>(options.seed)));
 }
 
@@ -279,8 +281,15 @@ int run(int argc, char** argv) {
   auto* const check_command =
       program.add_subcommand("selftest", "compare the arithmetic with a float64 reference");
   add_backend(*check_command, options);
-  check_command->add_flag("--launched", options.launched,
-                          "instead: processes of a launcher, three or more, train through a death");
+  auto* const launched = check_command->add_flag(
+      "--launched", options.launched,
+      "instead: processes of a launcher, three or more, train through a death");
+  check_command
+      ->add_option(
+          "--kill", options.kill,
+          "how the one dies: soft (default) or hard, by SIGKILL, which takes a process more")
+      ->check(CLI::IsMember({"soft", "hard"}))
+      ->needs(launched);
   check_command->callback([&] { chosen = [&] { return check(options); }; });
   auto* const calibrate_command =
       program.add_subcommand("calibrate", "measure, fit and write a profile");

@@ -189,9 +189,11 @@ Outcome undisturbed(const TrainingSetup& setup) {
 }  // namespace
 
 std::vector<CheckResult> check_launched(LaunchedProcesses& processes, std::uint64_t seed) {
-  const int ranks = processes.free();
+  const int spares = processes.how_they_die() == Kill::hard ? 1 : 0;
+  const int ranks = processes.free() - spares;
   if (ranks < 3) {
-    throw InputError(fmt::format("{} processes were launched; three or more are needed", ranks));
+    throw InputError(fmt::format("{} processes were launched; {} or more are needed",
+                                 processes.free(), spares == 0 ? "three" : "four"));
   }
   const auto policy = read_policy(policy_from_text(kPolicy, {}), "/policies", kPolicy, nullptr);
   const auto setup = setup_of(policy, seed);
@@ -221,7 +223,7 @@ std::vector<CheckResult> check_launched(LaunchedProcesses& processes, std::uint6
   const auto expected = undisturbed(setup);
   std::string how;
   for (const auto& [origin, seconds] : processes.connections()) {
-    how += fmt::format(", {} {}, at most {:.2f} s", seconds.size(), origin,
+    how += fmt::format(", {} {}, at most {:.2g} s", seconds.size(), origin,
                        *std::max_element(seconds.begin(), seconds.end()));
   }
   const auto result = [&](const std::string& what, bool right) {

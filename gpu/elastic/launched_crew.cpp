@@ -22,6 +22,8 @@ namespace {
 enum class Line : std::int32_t { control, call_off, kill };
 constexpr int kLines = 3;
 constexpr double kForEver = std::numeric_limits<double>::infinity();
+constexpr double kHeadSeconds = 5;  // until who connects has said what it is
+constexpr double kEndSeconds = 30;  // until a rank whose crew goes has ended its life
 
 struct LineHead {
   Line line = Line::control;
@@ -37,6 +39,16 @@ Descriptor connect_line(const Address& coordinator, const LineHead& head, double
   return line;
 }
 
+Listener listener_of(const Launch& launch) {
+  try {
+    return Listener(launch.master->port);
+  } catch (const MachineError& error) {
+    throw MachineError(fmt::format(
+        "rank 0: {}; BETHANY_PORT names another port (torchrun itself listens on MASTER_PORT)",
+        error.what()));
+  }
+}
+
 bool hard(const LaunchedOptions& options) {
   return options.kill == Kill::hard && options.launch.rank != 0;
 }
@@ -49,7 +61,9 @@ Launch launch_of_this_process() {
     throw InputError("mode 'cluster' is for processes of a launcher: mpirun, srun or torchrun");
   }
   if (!launch->master) {
-    throw InputError("MASTER_ADDR and MASTER_PORT: not set; they say where rank 0 listens");
+    throw InputError(
+        "MASTER_ADDR and MASTER_PORT: not set; they say where rank 0 listens (mpirun hands on what "
+        "-x names, srun what is exported)");
   }
   if (const auto port = environment_variable("BETHANY_PORT")) {
     const auto number = whole_number(*port);
@@ -75,9 +89,13 @@ void serve_launched_rank(const LaunchedOptions& options) {
       if (receive_all(descriptor, &byte, 1, {.deadline = kForEver})) std::raise(SIGKILL);
     });
   }
+  if (rank != 0) {
+    for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_IGN);
+  }
   const RankLink link{.control = control.get(),
                       .called_off = called_off.get(),
                       .host = own_host(control.get()),
+                      .listens = "",
                       .compute = options.compute,
                       .fabric = options.fabric};
   const auto end = [&] { ::shutdown(kill.get(), SHUT_RDWR); };  // lets the killer end
@@ -98,7 +116,20 @@ struct LaunchedProcesses::Process : RemoteRank {
 
 LaunchedProcesses::LaunchedProcesses(const LaunchedOptions& options) : options_(options) {
   BETHANY_CHECK(options.launch.rank == 0, "rank {} coordinates", options.launch.rank);
-  const Listener listener(options.launch.master->port);
+  meet();
+  for (auto process = processes_.rbegin(); process != processes_.rend(); ++process) {
+    await_hello(**process);
+    idle_.push_back(process->get());
+  }
+  name_for_others();
+}
+
+LaunchedProcesses::~LaunchedProcesses() = default;
+
+/// Has all lines of all processes.
+void LaunchedProcesses::meet() {
+  const auto& options = options_;
+  const auto listener = listener_of(options.launch);
   own_ = std::jthread([options] {
     try {
       serve_launched_rank(options);
@@ -119,7 +150,8 @@ LaunchedProcesses::LaunchedProcesses(const LaunchedOptions& options) : options_(
     }
     auto line = listener.accept();
     LineHead head;
-    if (!line.open() || !receive_all(line.get(), &head, sizeof head, {.deadline = deadline})) {
+    const double soon = std::min(deadline, wall_seconds() + kHeadSeconds);
+    if (!line.open() || !receive_all(line.get(), &head, sizeof head, {.deadline = soon})) {
       continue;  // somebody else
     }
     if (head.rank < 0 || head.rank >= options.launch.ranks) continue;
@@ -131,13 +163,20 @@ LaunchedProcesses::LaunchedProcesses(const LaunchedOptions& options) : options_(
     place = std::move(line);
     ++met;
   }
-  for (auto process = processes_.rbegin(); process != processes_.rend(); ++process) {
-    await_hello(**process);
-    idle_.push_back(process->get());
-  }
 }
 
-LaunchedProcesses::~LaunchedProcesses() = default;
+/// The machine of rank 0 may take MASTER_ADDR for its loopback (Debian: 127.0.1.1 is its name).
+/// Ranks elsewhere reach its ranks where they reach rank 0.
+void LaunchedProcesses::name_for_others() {
+  const auto elsewhere =
+      std::find_if(processes_.begin(), processes_.end(),
+                   [](const auto& process) { return !loopback(process->address.host); });
+  if (elsewhere == processes_.end()) return;
+  const auto host = own_host((*elsewhere)->control.get());
+  for (auto& process : processes_) {
+    if (loopback(process->address.host)) process->address.host = host;
+  }
+}
 
 RemoteRank* LaunchedProcesses::take() {
   if (idle_.empty()) {
@@ -184,7 +223,7 @@ class LaunchedCrew final : public RemoteCrew {
     std::vector<NodeId> all;
     for (const auto& [node, ranks] : machines_) all.push_back(node);
     try {
-      LaunchedCrew::end(all);
+      end(all, kEndSeconds);
     } catch (const MachineError&) {
       // Whoever uses the processes next finds out.
     }
@@ -211,7 +250,10 @@ class LaunchedCrew final : public RemoteCrew {
     end(nodes);
   }
 
-  void end(std::span<const NodeId> nodes) override {
+  void end(std::span<const NodeId> nodes) override { end(nodes, kRankPatienceSeconds); }
+
+ private:
+  void end(std::span<const NodeId> nodes, double seconds) {
     for (const auto node : nodes) {
       if (!runs(node)) continue;
       const auto ranks = machines_.at(node);
@@ -220,20 +262,19 @@ class LaunchedCrew final : public RemoteCrew {
         if (processes_.dead(*rank)) continue;
         call_off(*rank);  // if it is busy, which only a failure can bring about
         send_message(rank->control.get(), RankMessage::end, "");
-        await_reply(*rank);
+        await_reply(*rank, seconds);
         processes_.give_back(rank);
       }
     }
   }
 
- private:
   void strike_rank(RemoteRank& rank) override { processes_.strike(rank); }
   void note_connected(const std::string& origin, double seconds) override {
     processes_.connections()[origin].push_back(seconds);
   }
 
-  static void await_reply(RemoteRank& rank) {
-    if (!receive_message(rank.control.get(), wall_seconds() + kRankPatienceSeconds)) {
+  static void await_reply(RemoteRank& rank, double seconds = kRankPatienceSeconds) {
+    if (!receive_message(rank.control.get(), wall_seconds() + seconds)) {
       throw MachineError("the process of a rank failed");
     }
   }

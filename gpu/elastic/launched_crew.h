@@ -33,7 +33,9 @@ struct LaunchedOptions {
 /// is.
 Launch launch_of_this_process();
 
-/// The life of a launched process that does not coordinate: obeys rank 0 until it is gone. Throws
+/// The life of a launched process that does not coordinate: obeys rank 0 until it is gone, and
+/// from then on, when rank 0 has come, leaves SIGINT and SIGTERM to it: who interrupts a job
+/// signals all its processes, and rank 0 may still have to finish with the others. Throws
 /// MachineError when rank 0 does not come.
 void serve_launched_rank(const LaunchedOptions& options);
 
@@ -48,6 +50,7 @@ class LaunchedProcesses {
   LaunchedProcesses& operator=(const LaunchedProcesses&) = delete;
 
   int free() const { return static_cast<int>(idle_.size()); }
+  Kill how_they_die() const { return options_.kill; }
   /// A process without a life, lowest rank first. Throws MachineError when there is none.
   RemoteRank* take();
   /// It lives no more.
@@ -64,6 +67,9 @@ class LaunchedProcesses {
 
  private:
   struct Process;
+
+  void meet();
+  void name_for_others();
 
   LaunchedOptions options_;
   StoreServer store_;

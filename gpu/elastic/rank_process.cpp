@@ -20,7 +20,7 @@ constexpr double kForEver = std::numeric_limits<double>::infinity();
 class RankServer {
  public:
   RankServer(const RankLink& link, const TrainingSetup* setup)
-      : link_(link), listener_(0, link.host == "127.0.0.1" ? link.host : "") {
+      : link_(link), listener_(0, link.listens) {
     if (setup != nullptr) begin(*setup);
   }
 

@@ -59,9 +59,9 @@ std::unique_ptr<Fabric> connect_by_sockets(const Connection& connection, OwnEnd 
 /// Where the process of a rank talks to its coordinator, how it computes and how it connects.
 struct RankLink {
   int control = -1;
-  int called_off = -1;  // readable when what it does at the moment is called off
-  /// Where other ranks reach it. Listens on all interfaces, on a loopback address only there.
-  std::string host = "127.0.0.1";
+  int called_off = -1;                // readable when what it does at the moment is called off
+  std::string host = "127.0.0.1";     // where others reach it, as far as it knows
+  std::string listens = "127.0.0.1";  // on what; empty: on all interfaces
   std::function<std::unique_ptr<Compute>()> compute;
   FabricMaker fabric = connect_by_sockets;
 };

@@ -13,6 +13,8 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "gpu/fabric/fabric.h"
 #include "gpu/protocol.h"
@@ -22,6 +24,8 @@ namespace bethany {
 namespace {
 
 constexpr double kRetrySeconds = 0.02;
+constexpr int kSilenceSeconds = 60;  // of a peer's machine, until it counts as gone
+constexpr int kProbes = 3;
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
@@ -40,10 +44,19 @@ AddressList resolve(const std::string& host, int port, bool passive) {
   return {found, &freeaddrinfo};
 }
 
-/// Not blocking, and small messages leave at once.
+void set(int descriptor, int level, int option, int value) {
+  setsockopt(descriptor, level, option, &value, sizeof value);
+}
+
+/// Not blocking, and small messages leave at once. A machine that vanishes without a word, or the
+/// network to it, ends the connection, whether it is idle or not.
 void prepare(int descriptor) {
-  const int on = 1;
-  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  set(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+  set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, kSilenceSeconds / (kProbes + 1));
+  set(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, kSilenceSeconds / (kProbes + 1));
+  set(descriptor, IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+  set(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, kSilenceSeconds * 1000);
   fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
 }
 
@@ -103,12 +116,18 @@ void Descriptor::close() {
 
 Listener::Listener(int port, const std::string& host) {
   const auto found = resolve(host, port, true);
+  std::vector<const addrinfo*> tries;  // IPv6 first: its unspecified address hears IPv4 too
+  for (const addrinfo* at = found.get(); at != nullptr; at = at->ai_next) {
+    const bool first = host.empty() && at->ai_family == AF_INET6;
+    tries.insert(first ? tries.begin() : tries.end(), at);
+  }
   std::string why = "no address";
-  for (const addrinfo* at = found.get(); at != nullptr && !socket_.open(); at = at->ai_next) {
+  for (const auto* const at : tries) {
+    if (socket_.open()) break;
     Descriptor socket = socket_for(*at);
     if (!socket.open()) continue;
-    const int on = 1;
-    setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    set(socket.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    if (at->ai_family == AF_INET6) set(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (::bind(socket.get(), at->ai_addr, at->ai_addrlen) == 0 &&
         ::listen(socket.get(), SOMAXCONN) == 0) {
       socket_ = std::move(socket);
@@ -161,6 +180,8 @@ Descriptor connect_to(const Address& address, const Patience& patience) {
   return Descriptor();
 }
 
+bool loopback(const std::string& host) { return host.starts_with("127.") || host == "::1"; }
+
 std::string own_host(int descriptor) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
@@ -170,7 +191,10 @@ std::string own_host(int descriptor) {
                   NI_NUMERICHOST) != 0) {
     throw MachineError("a connection without an address");
   }
-  return host;
+  constexpr std::string_view kMapped = "::ffff:";  // IPv4 that came to a listener of IPv6
+  const std::string_view name = host;
+  const bool mapped = name.starts_with(kMapped) && name.find('.') != name.npos;
+  return std::string(mapped ? name.substr(kMapped.size()) : name);
 }
 
 bool send_all(int descriptor, const void* data, std::size_t bytes, const Patience& patience) {

@@ -39,7 +39,7 @@ class Descriptor {
 /// A TCP port on which others connect. Not blocking.
 class Listener {
  public:
-  /// `port` 0: any free one. `host` empty: all interfaces. Throws MachineError.
+  /// `port` 0: any free one. `host` empty: all interfaces, IPv4 and IPv6. Throws MachineError.
   explicit Listener(int port = 0, const std::string& host = "");
   int port() const { return port_; }
   int descriptor() const { return socket_.get(); }
@@ -72,6 +72,9 @@ Descriptor connect_to(const Address& address, const Patience& patience);
 /// The numeric address of this end of a connection: where its other end, and whoever shares its
 /// network, reaches this process. Throws MachineError.
 std::string own_host(int descriptor);
+
+/// Whether a numeric address means the machine itself, to which no other machine connects by it.
+bool loopback(const std::string& host);
 
 /// Sends or receives all bytes; false when the connection ended or the deadline is over. Throws
 /// PeerLost when called off.

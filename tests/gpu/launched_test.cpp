@@ -1,5 +1,9 @@
 // Processes that a launcher would start, with its environment, train through deaths.
 #include <fmt/format.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -87,6 +91,29 @@ std::unique_ptr<Fabric> connect_and_tell(const std::string& path, const Connecti
                                                          : "renumbered";
   return std::make_unique<KnowingFabric>(connect_by_sockets(connection, std::move(end)),
                                          connection.epoch, origin);
+}
+
+/// An address of this machine that others could use; empty where there is only the loopback.
+std::string address_for_others() {
+  ifaddrs* all = nullptr;
+  if (::getifaddrs(&all) != 0) return "";
+  std::string found;
+  for (const auto* one = all; one != nullptr && found.empty(); one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET) continue;
+    if ((one->ifa_flags & IFF_UP) == 0) continue;
+    char host[NI_MAXHOST] = {};
+    ::getnameinfo(one->ifa_addr, sizeof(sockaddr_in), host, sizeof host, nullptr, 0,
+                  NI_NUMERICHOST);
+    if (!loopback(host)) found = host;
+  }
+  ::freeifaddrs(all);
+  return found;
+}
+
+int failures(LaunchedProcesses& processes) {
+  int failed = 0;
+  for (const auto& result : check_launched(processes, 5)) failed += result.passed() ? 0 : 1;
+  return failed;
 }
 
 /// Four nodes of which the second dies early; it comes back if `joins`.
@@ -204,14 +231,66 @@ TEST_CASE("launched: the check of launched ranks passes, and sees a bit that is 
     const FabricMaker maker = spoilt ? FabricMaker(spoiling) : connect_by_sockets;
     Launcher launcher(4, Kill::soft, maker);
     LaunchedProcesses processes(options_of(Kill::soft, maker));
-    int failed = 0;
-    for (const auto& result : check_launched(processes, 5)) failed += result.passed() ? 0 : 1;
-    CHECK((failed > 0) == spoilt);
+    CHECK((failures(processes) > 0) == spoilt);
   }
   Launcher launcher(2, Kill::soft);
   LaunchedProcesses processes(options_of(Kill::soft));
   CHECK_THROWS_WITH(check_launched(processes, 5),
                     "2 processes were launched; three or more are needed");
+}
+
+TEST_CASE("launched: the check with a process that is killed needs one more") {
+  Launcher launcher(4, Kill::hard);
+  {
+    LaunchedProcesses processes(options_of(Kill::hard));
+    CHECK(failures(processes) == 0);
+    CHECK_THROWS_WITH(check_launched(processes, 5),
+                      "3 processes were launched; four or more are needed");
+  }
+  CHECK(launcher.ends() == "-9 0 0 ");
+}
+
+TEST_CASE("launched: who interrupts a job signals all processes, and rank 0 goes on with them") {
+  Launcher launcher(3, Kill::soft);
+  {
+    LaunchedProcesses processes(options_of(Kill::soft));
+    launcher.signal(SIGINT);
+    launcher.signal(SIGTERM);
+    CHECK(failures(processes) == 0);
+  }
+  CHECK(launcher.ends() == "0 0 ");
+}
+
+TEST_CASE("launched: ranks elsewhere get no loopback address of rank 0's machine") {
+  const auto elsewhere = address_for_others();
+  if (elsewhere.empty()) {
+    WARN("skipped: this machine has only its loopback");
+    return;
+  }
+  // As with Debian's 127.0.1.1: rank 0 takes MASTER_ADDR for its loopback, the others do not.
+  const auto maker = [](const Connection& connection, OwnEnd end) {
+    for (const auto& address : connection.addresses) {
+      if (loopback(address.host)) throw PeerLost("nobody is at " + address.host);
+    }
+    return connect_by_sockets(connection, std::move(end));
+  };
+  Launcher launcher(3, Kill::soft, maker, {.master = elsewhere});
+  LaunchedProcesses processes(options_of(Kill::soft, maker));
+  CHECK(failures(processes) == 0);
+}
+
+TEST_CASE("launched: a stranger who says nothing does not keep processes from meeting") {
+  Launcher launcher(3, Kill::soft, connect_by_sockets, {.stranger = true});
+  LaunchedProcesses processes(options_of(Kill::soft));
+  CHECK(processes.free() == 3);
+}
+
+TEST_CASE("launched: a port that is taken is named, and the way out") {
+  Launcher launcher(2, Kill::soft);
+  const auto options = options_of(Kill::soft);
+  const Listener taken(options.launch.master->port);
+  CHECK_THROWS_WITH(LaunchedProcesses(options),
+                    Catch::Contains("in use") && Catch::Contains("BETHANY_PORT"));
 }
 
 TEST_CASE("launched: who has no launcher, or no process left, is told") {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gpu/elastic/launched_crew.h"
+#include "gpu/protocol.h"
 
 namespace bethany::test {
 
@@ -24,17 +25,24 @@ inline LaunchedOptions options_of(Kill kill, FabricMaker fabric = connect_by_soc
           .fabric = std::move(fabric)};
 }
 
+/// What else can happen where processes meet.
+struct Meeting {
+  std::string master = "127.0.0.1";  // what the others call the machine of rank 0
+  bool stranger = false;             // somebody comes before rank 1 and says nothing
+};
+
 /// What torchrun does: processes with their rank in the environment, this one with rank 0.
 class Launcher {
  public:
-  Launcher(int ranks, Kill kill, const FabricMaker& fabric = connect_by_sockets) {
+  Launcher(int ranks, Kill kill, const FabricMaker& fabric = connect_by_sockets,
+           const Meeting& meeting = {}) {
     ::setenv("WORLD_SIZE", std::to_string(ranks).c_str(), 1);
     ::setenv("MASTER_ADDR", "127.0.0.1", 1);
     ::setenv("MASTER_PORT", std::to_string(free_port()).c_str(), 1);
     std::fflush(nullptr);
     for (int rank = 1; rank < ranks; ++rank) {
       const pid_t pid = ::fork();
-      if (pid == 0) be(rank, kill, fabric);
+      if (pid == 0) be(rank, kill, fabric, meeting);
       pids_.push_back(pid);
     }
     set_rank(0);
@@ -48,6 +56,11 @@ class Launcher {
   }
   Launcher(const Launcher&) = delete;
   Launcher& operator=(const Launcher&) = delete;
+
+  /// Sends it to all processes, as who interrupts a job does.
+  void signal(int number) const {
+    for (const pid_t pid : pids_) ::kill(pid, number);
+  }
 
   /// Of the processes that were still there: "0" of one that ended well, "-9" of one killed.
   std::string ends() {
@@ -67,12 +80,18 @@ class Launcher {
     ::setenv("LOCAL_RANK", std::to_string(rank).c_str(), 1);
   }
 
-  [[noreturn]] static void be(int rank, Kill kill, const FabricMaker& fabric) {
+  [[noreturn]] static void be(int rank, Kill kill, const FabricMaker& fabric,
+                              const Meeting& meeting) {
     set_rank(rank);
+    ::setenv("MASTER_ADDR", meeting.master.c_str(), 1);
     std::signal(SIGPIPE, SIG_IGN);
     for (const int signal : {SIGABRT, SIGSEGV, SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
     try {
-      serve_launched_rank(options_of(kill, fabric));
+      const auto options = options_of(kill, fabric);
+      Descriptor mute;
+      if (meeting.stranger && rank == 1)
+        mute = connect_to(*options.launch.master, {wall_seconds() + 30});
+      serve_launched_rank(options);
     } catch (const std::exception& error) {
       fmt::print(stderr, "rank {}: {}\n", rank, error.what());
       ::_exit(1);
