@@ -214,6 +214,8 @@ int validate_policies(const ValidateOptions& options, const ValidateOutput& outp
       return kBoundMissed;
     case ValidateEnd::interrupted:
       return kInterrupted;
+    case ValidateEnd::machines_failed:
+      return kMachineFailed;
   }
   return kOk;
 }

@@ -38,6 +38,11 @@ ValidateEnd validate_command(const ValidateOptions& options, const ValidateOutpu
   write("validation.json", json);
   write("validation.txt", text);
   fmt::print("{}", output.json ? json : text);
+  if (!result.machine_failure.empty()) {
+    fmt::print(stderr, "the machines failed, what was measured is kept: {}\n",
+               result.machine_failure);
+    return ValidateEnd::machines_failed;
+  }
   if (result.validation.interrupted) return ValidateEnd::interrupted;
   return result.validation.passed() ? ValidateEnd::passed : ValidateEnd::missed;
 }

@@ -13,7 +13,7 @@ struct ValidateOutput {
   bool force = false;     // write into a directory that is not empty
 };
 
-enum class ValidateEnd { passed, missed, interrupted };
+enum class ValidateEnd { passed, missed, interrupted, machines_failed };
 
 /// The command `validate`: measures, writes, prints. `interrupted` is asked between runs.
 ValidateEnd validate_command(const ValidateOptions& options, const ValidateOutput& output,

@@ -45,14 +45,19 @@ class Measuring {
       : options_(options), stop_(stop), testbed_(testbed), world_(world) {}
 
   bool over() const {
-    if (stop_()) return true;
+    if (stop_() || !failure_.empty()) return true;
     if (!(options_.within_seconds > 0)) return false;
     return wall_seconds() - begin_ > options_.within_seconds;
   }
 
-  /// Runs all cases once, in the order drawn; fewer when it is over. `before` is told each.
+  /// Why machines failed in a case that is judged, which ended the measuring.
+  const std::string& failure() const { return failure_; }
+
+  /// Runs all cases once, in the order drawn; fewer when it is over. `before` is told each. Where
+  /// machines fail nobody knows what they still do; `judged` cases that are done are kept then.
   template <class Before>
-  std::vector<CaseRun> pass(const std::vector<Case>& cases, int number, const Before& before) {
+  std::vector<CaseRun> pass(const std::vector<Case>& cases, int number, bool judged,
+                            const Before& before) {
     std::vector<std::size_t> order(cases.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     auto rng =
@@ -62,7 +67,16 @@ class Measuring {
     for (const auto index : order) {
       if (over()) break;
       before(cases[index]);
-      runs.push_back(perform_case(cases, index, number, world_, testbed_));
+      try {
+        runs.push_back(perform_case(cases, index, number, world_, testbed_));
+      } catch (const MachineError& error) {
+        if (!judged) throw;
+        failure_ = error.what();
+        runs.emplace_back();
+        runs.back().index = index;
+        runs.back().pass = number;
+        runs.back().failure = failure_;
+      }
     }
     return runs;
   }
@@ -73,6 +87,7 @@ class Measuring {
   Testbed& testbed_;
   CaseWorld& world_;
   double begin_ = wall_seconds();
+  std::string failure_;
 };
 
 ProfileStamp stamp_of(const Case& any, const CaseWorld& world) {
@@ -115,14 +130,14 @@ Validated validate(
   const auto least = world.steps;
   // Kept by nobody: libraries load their code, and the machine leaves its sleep.
   world.steps = kWarmUpSteps;
-  measuring.pass({pilot_list.front()}, 0, tell);
+  measuring.pass({pilot_list.front()}, 0, false, tell);
   world.steps = kPilotSteps;
-  const auto pilot_runs = measuring.pass(pilot_list, 0, tell);
+  const auto pilot_runs = measuring.pass(pilot_list, 0, false, tell);
   const Pilot pilot = evaluate_pilot(pilot_runs, least, kMostSteps);
   world.steps = pilot.steps;
   Validated result;
   for (int pass = 0; pass < context.passes; ++pass) {
-    auto runs = measuring.pass(context.cases, pass, tell);
+    auto runs = measuring.pass(context.cases, pass, true, tell);
     std::move(runs.begin(), runs.end(), std::back_inserter(result.runs));
   }
   // Reports do not depend on the order in which runs were made.
@@ -130,6 +145,7 @@ Validated validate(
     return std::pair(a.index, a.pass) < std::pair(b.index, b.pass);
   });
   add_intervals(pilot_runs, result.runs);
+  result.machine_failure = measuring.failure();
   const bool interrupted = stop();
   context.facts = testbed->facts();  // some are known only now
   result.validation = evaluate(std::move(context), pilot, result.runs, interrupted);
