@@ -28,9 +28,9 @@ struct Validated {
 
 /// Freezes the cases, tells `freeze` about them, measures pilot and cases (pass A of all, then pass
 /// B, each in an order drawn from the seed), and judges. `stop` is asked between runs; `progress`
-/// is told how many of how many runs are made, and which comes next. Machines that fail in a case end
-/// the measuring, and what was measured is judged. Throws InputError, NoDevice, and MachineError
-/// when machines fail before the cases.
+/// is told how many of how many runs are made, and which comes next. Machines that fail in a case
+/// end the measuring, and what was measured is judged. Throws InputError, NoDevice, and
+/// MachineError when machines fail before the cases.
 Validated validate(
     const ValidateOptions& options, const std::function<void(const ValidationContext&)>& freeze,
     const std::function<bool()>& stop,
