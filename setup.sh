@@ -8,7 +8,7 @@ packages=(g++ cmake ninja-build libcli11-dev libfmt-dev nlohmann-json3-dev libsi
   libboost-dev libboost-math-dev liblemon-dev librandom123-dev libxxhash-dev libzstd-dev zlib1g-dev
   nettle-dev libopenblas-dev)
 if [ "${1:-}" = test ] || [ "${1:-}" = --all ]; then
-  packages+=(catch2 librapidcheck-dev clang scram git openmpi-bin)
+  packages+=(catch2 librapidcheck-dev clang lld scram git openmpi-bin)
 fi
 if [ "${1:-}" = --all ]; then
   packages+=(python3 python3-jsonschema)

@@ -179,16 +179,16 @@ LayerInput random_layer(LayerInput sizes, Rng& rng) {
 }
 
 double relative_error(const std::vector<double>& a, const std::vector<double>& b) {
-  constexpr double kNever = std::numeric_limits<double>::infinity();
-  if (a.size() != b.size()) return kNever;
+  constexpr double kApart = std::numeric_limits<double>::infinity();
+  if (a.size() != b.size()) return kApart;
   double difference = 0;
   double size = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     difference += (a[i] - b[i]) * (a[i] - b[i]);
     size += b[i] * b[i];
   }
-  if (!std::isfinite(difference)) return kNever;
-  if (size == 0) return difference == 0 ? 0 : kNever;
+  if (!std::isfinite(difference)) return kApart;
+  if (size == 0) return difference == 0 ? 0 : kApart;
   return std::sqrt(difference / size);
 }
 

@@ -281,8 +281,8 @@ std::string tick_format(const FrameAxis& axis) {
 }
 
 std::string label_of(const FrameAxis& axis, std::size_t i) {
-  constexpr std::size_t kLongest = 28;
-  return axis.scale == ScaleKind::category ? short_text(axis.categories[i], kLongest)
+  constexpr std::size_t kLongestLabel = 28;
+  return axis.scale == ScaleKind::category ? short_text(axis.categories[i], kLongestLabel)
                                            : tick_text(axis, axis.ticks[i]);
 }
 

@@ -8,7 +8,7 @@
 namespace bethany {
 namespace {
 
-struct Options {
+struct CheckCommand {
   ScenarioOptions scenario;
   OutputOptions output;
 };
@@ -35,7 +35,7 @@ Table facts_of(const Setup& setup) {
   return table;
 }
 
-int check(const Options& options) {
+int check(const CheckCommand& options) {
   const auto setup = load_setup(options.scenario);
   // Policies are built, so that parts that do not fit are found here and not in a run.
   for (const auto& named : choose_policies(setup, {})) build_policy(named);
@@ -51,7 +51,7 @@ int check(const Options& options) {
 }  // namespace
 
 void add_check(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CheckCommand>();
   auto* command = program.add_subcommand(
       "check", "read a scenario; --format json prints it complete, every default filled in");
   add_scenario(*command, options->scenario);

@@ -23,7 +23,7 @@ namespace {
 
 constexpr int kMostUntilCi = 1000;
 
-struct Options {
+struct CompareCommand {
   ScenarioOptions scenario;
   std::string policies;
   ReplicateOptions replicate;
@@ -50,7 +50,7 @@ std::optional<double> share_of(const std::string& text) {
 }
 
 /// What a reader types beside the kept scenario to see the same.
-std::string command_text(const Options& options, const std::vector<NamedPolicy>& policies) {
+std::string command_text(const CompareCommand& options, const std::vector<NamedPolicy>& policies) {
   std::string names;
   for (const auto& policy : policies) names += (names.empty() ? "" : ",") + policy.name;
   std::string text = "bethany compare scenario.json --policies " + shell_word(names);
@@ -63,8 +63,9 @@ std::string command_text(const Options& options, const std::vector<NamedPolicy>&
 }
 
 /// Keeps the comparison, and the records of its first replication.
-void write_records(const Options& options, const Setup& setup, const Replications& replications,
-                   const JsonNode& answer, const std::deque<RecordWriter>& records) {
+void write_records(const CompareCommand& options, const Setup& setup,
+                   const Replications& replications, const JsonNode& answer,
+                   const std::deque<RecordWriter>& records) {
   make_output_directory(options.directory, options.output.force);
   const auto top = std::filesystem::absolute(options.directory).lexically_normal();
   write_output((top / "scenario.json").string(), to_text(setup.effective, top.string()) + "\n",
@@ -81,7 +82,7 @@ void write_records(const Options& options, const Setup& setup, const Replication
 }
 
 /// The options that belong together. Throws CLI::ValidationError.
-void check_options(Options& options) {
+void check_options(CompareCommand& options) {
   for (const auto& setting : options.scenario.overrides.sets) {
     if (setting.starts_with("polic")) {
       refuse_option("--set " + setting, "compare takes its policies from --policies");
@@ -98,7 +99,8 @@ void check_options(Options& options) {
 }
 
 /// How many runs are asked for, and how long they take if all take as long as the first.
-int dry_run(const Options& options, const Setup& setup, const std::vector<NamedPolicy>& policies) {
+int dry_run(const CompareCommand& options, const Setup& setup,
+            const std::vector<NamedPolicy>& policies) {
   const auto replications =
       std::max<std::int64_t>(options.replicate.count, options.replicate.windows);
   const auto runs = replications * static_cast<std::int64_t>(policies.size());
@@ -128,7 +130,7 @@ int dry_run(const Options& options, const Setup& setup, const std::vector<NamedP
   return 0;
 }
 
-int compare_command(Options options) {
+int compare_command(CompareCommand options) {
   check_options(options);
   if (options.progress.quiet) be_quiet();
   const auto tree = read_scenario_tree(options.scenario.path, options.scenario.overrides);
@@ -177,7 +179,7 @@ int compare_command(Options options) {
 }  // namespace
 
 void add_compare(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CompareCommand>();
   options->replicate.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   auto* command = program.add_subcommand("compare", "replay one trace against several policies");
   add_scenario(*command, options->scenario);

@@ -9,7 +9,7 @@ namespace bethany {
 namespace {
 
 constexpr int kMostColumns = 64;
-constexpr int kMostRows = 32;
+constexpr int kMostMapRows = 32;
 constexpr std::string_view kShades = " .:-=+*#%@";
 constexpr int kLabelWidth = 16;
 
@@ -46,7 +46,7 @@ class LayerMap {
         layer_(layer),
         colour_(colour),
         per_column_((plan_.nodes + kMostColumns - 1) / kMostColumns),
-        per_row_((plan_.experts + kMostRows - 1) / kMostRows),
+        per_row_((plan_.experts + kMostMapRows - 1) / kMostMapRows),
         columns_((plan_.nodes + per_column_ - 1) / per_column_) {}
 
   std::string text() const {

@@ -10,13 +10,13 @@ namespace {
 
 constexpr int kPartialSweep = 6;
 
-struct Options {
+struct MergeCommand {
   std::vector<std::string> directories;
   std::string output_directory;
   OutputOptions output;
 };
 
-int merge_command(const Options& options) {
+int merge_command(const MergeCommand& options) {
   try {
     merge_shards(options.directories, options.output_directory, options.output.force);
   } catch (const PartialSweep& partial) {
@@ -30,7 +30,7 @@ int merge_command(const Options& options) {
 }  // namespace
 
 void add_merge(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<MergeCommand>();
   auto* command = program.add_subcommand("merge", "join the shards of a sweep");
   command->add_option("DIR", options->directories, "directories of the shards")->required();
   command->add_option("-o,--output", options->output_directory, "where the whole is written")

@@ -11,7 +11,7 @@
 namespace bethany {
 namespace {
 
-struct Options {
+struct ModelCommand {
   std::string model;
   std::string node_type = "rtx3090-100g";
   std::optional<int> ranks;
@@ -19,7 +19,7 @@ struct Options {
   OutputOptions output;
 };
 
-int show(const Options& options) {
+int show(const ModelCommand& options) {
   const auto model = model_named(options.model);
   const auto* type = find_node_type(options.node_type);
   if (type == nullptr) {
@@ -63,7 +63,7 @@ int show(const Options& options) {
 }  // namespace
 
 void add_model(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ModelCommand>();
   auto* model = program.add_subcommand("model", "what a model weighs");
   model->require_subcommand(1);
   auto* command = model->add_subcommand("show", "parameters, bytes per slot, memory per GPU");

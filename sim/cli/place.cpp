@@ -13,7 +13,7 @@
 namespace bethany {
 namespace {
 
-struct Options {
+struct PlaceCommand {
   PlacementOptions placement;
   ChangeOptions change;
   GoodputOptions goodput;
@@ -83,7 +83,7 @@ std::string in_words(Optimality optimality) {
   return "not known to be best";
 }
 
-void print_for_people(const PlaceAnswer& answer, const Options& options) {
+void print_for_people(const PlaceAnswer& answer, const PlaceCommand& options) {
   if (options.view == "heatmap") {
     print_text(heat_map(answer, wants_colour()));
   } else {
@@ -113,7 +113,7 @@ void print_for_people(const PlaceAnswer& answer, const Options& options) {
   if (answer.reconfiguration) say(in_words(*answer.reconfiguration));
 }
 
-int place_frontier(const PlaceRequest& request, const Options& options) {
+int place_frontier(const PlaceRequest& request, const PlaceCommand& options) {
   if (!options.plan_path.empty()) {
     throw CLI::ValidationError("--output", "writes one plan, and the frontier has several");
   }
@@ -137,7 +137,7 @@ int place_frontier(const PlaceRequest& request, const Options& options) {
   return 0;
 }
 
-int place(const Options& options) {
+int place(const PlaceCommand& options) {
   if (options.view == "heatmap" && options.output.format != "table") {
     throw CLI::ValidationError(
         "--view", "heatmap is for people: it excludes --format " + options.output.format);
@@ -184,7 +184,7 @@ int place(const Options& options) {
 }  // namespace
 
 void add_place(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PlaceCommand>();
   auto* command = program.add_subcommand("place", "plan expert replicas on nodes");
   add_placement_options(*command, options->placement);
   add_change_options(*command, options->change);

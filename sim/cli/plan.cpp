@@ -13,7 +13,7 @@
 namespace bethany {
 namespace {
 
-struct Options {
+struct PlanCommand {
   ScenarioOptions scenario;
   PlanOptions plan;
   std::string policies;
@@ -22,7 +22,7 @@ struct Options {
   OutputOptions output;
 };
 
-void write_answer(const Options& options, const PlanAnswer& answer) {
+void write_answer(const PlanCommand& options, const PlanAnswer& answer) {
   make_output_directory(options.directory, options.output.force);
   const auto write = [&](const std::string& name, const std::string& text) {
     write_output(options.directory + "/" + name, text, true);
@@ -34,7 +34,7 @@ void write_answer(const Options& options, const PlanAnswer& answer) {
   write("figure.vl.json", to_text(complete_spec(*answer.figure)) + "\n");
 }
 
-int plan_command(Options options, const PlanQuestion& question) {
+int plan_command(PlanCommand options, const PlanQuestion& question) {
   if (!options.policies.empty()) options.plan.policies = split_names(options.policies);
   if (!options.range.empty()) {
     const auto dots = options.range.find("..");
@@ -60,7 +60,7 @@ int plan_command(Options options, const PlanQuestion& question) {
 }
 
 void add_question(CLI::App& plan, CommandContext& context, const PlanQuestion& question) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PlanCommand>();
   options->plan.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   auto* command = plan.add_subcommand(question.name, question.summary);
   add_scenario(*command, options->scenario);

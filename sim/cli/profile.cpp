@@ -12,7 +12,7 @@ namespace {
 /// Sources are sentences: in a table for people they are broken here.
 constexpr std::size_t kSourceWidth = 72;
 
-struct Options {
+struct ProfileCommand {
   std::string profile;
   std::string node_type = "rtx3090-100g";
   OutputOptions output;
@@ -28,7 +28,7 @@ void add_constant(Table& table, std::string_view key, const ProfileConstant& con
   for (std::size_t i = 1; i < lines.size(); ++i) table.add({"", "", "", "", lines[i]});
 }
 
-int show(const Options& options) {
+int show(const ProfileCommand& options) {
   const auto* type = find_node_type(options.node_type);
   if (type == nullptr) {
     throw InputError(unknown_name("node type", options.node_type, node_type_names()));
@@ -64,7 +64,7 @@ int show(const Options& options) {
 }  // namespace
 
 void add_profile(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ProfileCommand>();
   auto* profile = program.add_subcommand("profile", "the constants of a cost model");
   profile->require_subcommand(1);
   auto* command =

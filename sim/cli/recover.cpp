@@ -14,7 +14,7 @@
 namespace bethany {
 namespace {
 
-struct Options {
+struct RecoverCommand {
   PlacementOptions placement;
   std::string plan_path;
   std::string failed;
@@ -36,7 +36,7 @@ int read_count(std::string_view text) {
   return number;
 }
 
-PlanFile read_or_make_plan(const Options& options) {
+PlanFile read_or_make_plan(const RecoverCommand& options) {
   if (!options.plan_path.empty()) return read_plan_file(options.plan_path);
   auto answered = answer_place(read_request(options.placement));
   if (const auto* infeasible = std::get_if<Infeasible>(&answered)) {
@@ -61,7 +61,7 @@ RecoverMethod method_of(const std::string& name) {
   return RecoverMethod::automatic;
 }
 
-RecoverRequest read_recover(const Options& options) {
+RecoverRequest read_recover(const RecoverCommand& options) {
   RecoverRequest request;
   auto file = read_or_make_plan(options);
   request.plan = std::move(file.plan);
@@ -187,7 +187,7 @@ void print_tables(const RecoverAnswer& answer, const std::string& format) {
   }
 }
 
-int recover(const Options& options) {
+int recover(const RecoverCommand& options) {
   const auto answered = answer_recover(read_recover(options));
   if (const auto* infeasible = std::get_if<Infeasible>(&answered)) {
     throw InfeasibleError(infeasible->reason);
@@ -204,7 +204,7 @@ int recover(const Options& options) {
 }  // namespace
 
 void add_recover(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RecoverCommand>();
   auto* command = program.add_subcommand("recover", "how likely a plan survives losses of nodes");
   add_placement_options(*command, options->placement);
   command->add_option("--plan", options->plan_path, "a plan file, or the JSON of `place`");

@@ -17,7 +17,7 @@
 namespace bethany {
 namespace {
 
-struct Options {
+struct ReplayCommand {
   ScenarioOptions scenario;
   std::string policy;
   std::string directory;
@@ -29,7 +29,7 @@ struct Options {
   OutputOptions output;
 };
 
-void write_record(const Options& options, const Setup& setup, const JsonNode& answer,
+void write_record(const ReplayCommand& options, const Setup& setup, const JsonNode& answer,
                   const std::string& events) {
   make_output_directory(options.directory, options.output.force);
   const auto place = [&](const char* name) { return options.directory + "/" + name; };
@@ -39,7 +39,7 @@ void write_record(const Options& options, const Setup& setup, const JsonNode& an
   write_output(place("summary.json"), to_text(answer) + "\n", true);
 }
 
-int replay_command(const Options& options) {
+int replay_command(const ReplayCommand& options) {
   if (options.progress.quiet) be_quiet();
   const auto setup = load_setup(options.scenario);
   const std::vector<std::string> typed =
@@ -99,7 +99,7 @@ int replay_command(const Options& options) {
 }  // namespace
 
 void add_replay(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ReplayCommand>();
   auto* command = program.add_subcommand("replay", "replay a trace against one policy");
   add_scenario(*command, options->scenario);
   command->add_option("--policy", options->policy,

@@ -15,7 +15,7 @@
 namespace bethany {
 namespace {
 
-struct Options {
+struct ReportCommand {
   std::string directory;
   std::string file;
   std::string figures;
@@ -24,7 +24,7 @@ struct Options {
   OutputOptions output;
 };
 
-void write_figures(const Options& options, const std::vector<Chart>& charts) {
+void write_figures(const ReportCommand& options, const std::vector<Chart>& charts) {
   make_output_directory(options.figures, options.output.force);
   const std::filesystem::path top(options.figures);
   for (const auto& chart : charts) {
@@ -34,7 +34,7 @@ void write_figures(const Options& options, const std::vector<Chart>& charts) {
   }
 }
 
-int report_command(const Options& options) {
+int report_command(const ReportCommand& options) {
   const ReportData data = read_report_data(options.directory);
   if (options.md && data.only_validation()) {
     throw InputError(fmt::format(
@@ -61,7 +61,7 @@ int report_command(const Options& options) {
 }  // namespace
 
 void add_report(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ReportCommand>();
   auto* command = program.add_subcommand(
       "report", "write a page about what compare -o, replay -o, sweep -o or validate -o kept");
   command->add_option("DIR", options->directory, "directory of results")->required();

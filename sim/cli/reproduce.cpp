@@ -11,7 +11,7 @@
 namespace bethany {
 namespace {
 
-struct Options {
+struct ReproduceCommand {
   std::string paper;
   ReproduceOptions reproduce;
   double within = 0;
@@ -30,7 +30,7 @@ int check_bound(const Reproduction& reproduction, double within) {
   return missed == 0 ? 0 : kBoundMissed;
 }
 
-int reproduce_command(const Options& options) {
+int reproduce_command(const ReproduceCommand& options) {
   const auto reproduction = reproduce(options.paper, options.reproduce);
   if (options.output.format == "json") {
     print_json(reproduction_answer(reproduction));
@@ -43,7 +43,7 @@ int reproduce_command(const Options& options) {
 }  // namespace
 
 void add_reproduce(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ReproduceCommand>();
   options->reproduce.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   if (const char* traces = std::getenv("BETHANY_TRACES")) options->reproduce.traces = traces;
   auto* command = program.add_subcommand(

@@ -11,7 +11,7 @@
 namespace bethany {
 namespace {
 
-struct Options {
+struct RoutingCommand {
   std::string path;
   std::string importer;
   int layers = 0;  // 0: not given
@@ -25,7 +25,7 @@ struct Options {
   OutputOptions output;
 };
 
-ImportedRouting read(const Options& options) {
+ImportedRouting read(const RoutingCommand& options) {
   auto sets = options.sets;
   if (!options.importer.empty()) sets.push_back("importer=" + options.importer);
   if (options.layers > 0) sets.push_back(fmt::format("layers={}", options.layers));
@@ -37,7 +37,7 @@ ImportedRouting read(const Options& options) {
   return imported;
 }
 
-int write(const Options& options, const RoutingLoad& load) {
+int write(const RoutingCommand& options, const RoutingLoad& load) {
   const auto text = routing_load_text(load);
   if (options.output_path == "-") {
     print_text(text);
@@ -59,7 +59,7 @@ std::vector<std::string> row_of(std::string name, const RoutingSkew& skew) {
   return cells;
 }
 
-int stats(const Options& options) {
+int stats(const RoutingCommand& options) {
   const auto imported = read(options);
   const auto statistics = statistics_of(imported.load);
   if (options.output.format == "json") {
@@ -99,7 +99,7 @@ int stats(const Options& options) {
   return 0;
 }
 
-int convert(const Options& options) {
+int convert(const RoutingCommand& options) {
   const auto imported = read(options);
   if (imported.says_top_k && options.top_k > 0 && options.top_k != imported.load.top_k()) {
     throw InputError(fmt::format("--top-k: {}, but {} says {}", options.top_k, options.path,
@@ -117,7 +117,7 @@ int convert(const Options& options) {
   return code;
 }
 
-int generate(const Options& options) {
+int generate(const RoutingCommand& options) {
   const auto* entry = routing_generators().find(options.generator);
   if (entry == nullptr) {
     throw InputError(
@@ -135,13 +135,13 @@ int generate(const Options& options) {
                                             RngStreams(options.seed, 0)));
 }
 
-void add_output(CLI::App& command, Options& options) {
+void add_output(CLI::App& command, RoutingCommand& options) {
   command.add_option("-o,--output", options.output_path, "the file to write (-: stdout)");
   add_force(command, options.output);
 }
 
 CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::string& help,
-                      const std::shared_ptr<Options>& options) {
+                      const std::shared_ptr<RoutingCommand>& options) {
   auto* command = parent.add_subcommand(name, help);
   command
       ->add_option("FILE", options->path,
@@ -164,8 +164,8 @@ CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::stri
 void add_routing(CLI::App& program, CommandContext& context) {
   auto* routing = program.add_subcommand("routing", "look at, convert and generate routing loads");
   routing->require_subcommand(1);
-  auto options = std::make_shared<Options>();
-  const auto on = [&context, options](CLI::App* command, int (*run)(const Options&)) {
+  auto options = std::make_shared<RoutingCommand>();
+  const auto on = [&context, options](CLI::App* command, int (*run)(const RoutingCommand&)) {
     command->callback(
         [options, run, &context] { context.run = [options, run] { return run(*options); }; });
   };

@@ -18,7 +18,7 @@
 namespace bethany {
 namespace {
 
-struct Options {
+struct SweepCommand {
   ScenarioOptions scenario;
   SweepAxes axes;
   std::string policies;
@@ -96,7 +96,7 @@ JsonNode assignment_of(const SweepRun& run) {
 }
 
 /// What would be run, and how long a few of the runs take here.
-void dry_run(const Sweep& sweep, const Options& options, const Shard& shard) {
+void dry_run(const Sweep& sweep, const SweepCommand& options, const Shard& shard) {
   const auto& space = sweep.space();
   const std::int64_t runs = shard.size(space.runs());
   const std::int64_t timed = std::min<std::int64_t>(runs, 16);
@@ -127,7 +127,7 @@ void dry_run(const Sweep& sweep, const Options& options, const Shard& shard) {
 }
 
 /// The shard asked for; one that finds itself writes to a directory of its own.
-Shard shard_asked(Options& options) {
+Shard shard_asked(SweepCommand& options) {
   if (options.shard.empty()) return {};
   if (options.shard != "auto") return parse_shard(options.shard);
   const auto shard = shard_of_environment(
@@ -140,7 +140,7 @@ Shard shard_asked(Options& options) {
   return shard;
 }
 
-int sweep_command(Options options) {
+int sweep_command(SweepCommand options) {
   if (options.progress.quiet) be_quiet();
   if (!options.policies.empty()) {
     options.axes.policies = axis_values("--policies", options.policies);
@@ -174,7 +174,7 @@ int sweep_command(Options options) {
   return 0;
 }
 
-void add_axes(CLI::App& command, Options& options) {
+void add_axes(CLI::App& command, SweepCommand& options) {
   const auto repeated = [&](const char* name, std::vector<std::string>& texts, const char* help,
                             const char* form) {
     command.add_option(name, texts, help)->type_name(form)->allow_extra_args(false);
@@ -199,7 +199,7 @@ void add_axes(CLI::App& command, Options& options) {
 }  // namespace
 
 void add_sweep(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SweepCommand>();
   auto* command = program.add_subcommand(
       "sweep", "run a scenario for many values of its keys; the same command goes on");
   add_scenario(*command, options->scenario);

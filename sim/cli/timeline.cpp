@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct TimelineCommand {
   std::string record;
   std::string output_path = "-";
   std::int64_t most_events = TimelineOptions().most_events;
@@ -54,7 +54,7 @@ std::vector<FailureDomain> domains_beside(const fs::path& record) {
   return {};
 }
 
-int timeline_command(const Options& options) {
+int timeline_command(const TimelineCommand& options) {
   const bool kept = options.record != "-";
   fs::path place = options.record;
   if (kept && fs::is_directory(place)) place = record_in(place);
@@ -83,7 +83,7 @@ void add_timeline_events(CLI::App& command, std::int64_t& most_events) {
 }
 
 void add_timeline(CLI::App& program, CommandContext& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TimelineCommand>();
   auto* command =
       program.add_subcommand("timeline", "a kept run as Chrome trace JSON, for Perfetto");
   command

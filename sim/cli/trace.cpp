@@ -16,7 +16,7 @@
 namespace bethany {
 namespace {
 
-struct Options {
+struct TraceCommand {
   std::string file;
   std::string importer;
   std::string unit;
@@ -27,7 +27,7 @@ struct Options {
   OutputOptions output;
 };
 
-Trace read(const Options& options) {
+Trace read(const TraceCommand& options) {
   auto sets = options.sets;
   if (!options.unit.empty()) sets.push_back("unit=" + options.unit);
   const auto node = node_of(sets);
@@ -39,7 +39,7 @@ Trace read(const Options& options) {
   return trace;
 }
 
-int write(const Options& options, const Trace& trace) {
+int write(const TraceCommand& options, const Trace& trace) {
   const auto text = write_trace(trace);
   if (options.output_path == "-") {
     print_text(text);
@@ -51,7 +51,7 @@ int write(const Options& options, const Trace& trace) {
   return 0;
 }
 
-int stats(const Options& options) {
+int stats(const TraceCommand& options) {
   const auto answer = to_json(statistics_of(read(options)));
   if (options.output.format == "json") {
     print_json(answer);
@@ -74,7 +74,7 @@ int stats(const Options& options) {
   return 0;
 }
 
-int check(const Options& options) {
+int check(const TraceCommand& options) {
   const auto trace = read(options);
   say(fmt::format("{}: valid: {} nodes, {} events, {} s", printable(trace.name),
                   trace.node_names.size(), trace.events.size(),
@@ -82,12 +82,12 @@ int check(const Options& options) {
   return 0;
 }
 
-int generate(const Options& options) {
+int generate(const TraceCommand& options) {
   return write(options, generate_trace(options.generator, node_of(options.sets), options.seed));
 }
 
 CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::string& help,
-                      const std::shared_ptr<Options>& options) {
+                      const std::shared_ptr<TraceCommand>& options) {
   auto* command = parent.add_subcommand(name, help);
   command->add_option("FILE", options->file, "the trace (-: stdin; .gz and .zst are unpacked)")
       ->required();
@@ -103,8 +103,8 @@ CLI::App* add_reading(CLI::App& parent, const std::string& name, const std::stri
 void add_trace(CLI::App& program, CommandContext& context) {
   auto* trace = program.add_subcommand("trace", "look at, convert and generate traces");
   trace->require_subcommand(1);
-  auto options = std::make_shared<Options>();
-  const auto on = [&context, options](CLI::App* command, int (*run)(const Options&)) {
+  auto options = std::make_shared<TraceCommand>();
+  const auto on = [&context, options](CLI::App* command, int (*run)(const TraceCommand&)) {
     command->callback(
         [options, run, &context] { context.run = [options, run] { return run(*options); }; });
   };
@@ -118,7 +118,7 @@ void add_trace(CLI::App& program, CommandContext& context) {
   auto* convert = add_reading(*trace, "convert", "write a trace in the canonical format", options);
   convert->add_option("-o,--output", options->output_path, "the file to write (-: stdout)");
   add_force(*convert, options->output);
-  on(convert, [](const Options& o) { return write(o, read(o)); });
+  on(convert, [](const TraceCommand& o) { return write(o, read(o)); });
 
   auto* generate_command = trace->add_subcommand("generate", "draw a trace");
   generate_command->add_option("GENERATOR", options->generator, "see `bethany list generators`")

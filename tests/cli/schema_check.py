@@ -69,7 +69,9 @@ def check_closed(node, place):
 
 
 def errors(name, value):
-    found = sorted(validator(name).iter_errors(value), key=str)
+    # Not by str(error): that prints the whole value and schema of each.
+    found = sorted(validator(name).iter_errors(value),
+                   key=lambda error: (str(list(error.absolute_path)), error.message))
     return [f"{name}: {list(error.absolute_path)}: {error.message[:300]}" for error in found]
 
 
