@@ -31,6 +31,9 @@ struct Machine {
 struct Sample {
   double seconds = 0;          // of one run of the operation, on the device's clock
   double enqueue_seconds = 0;  // what the host spent to start it; above `seconds`: launch-bound
+  /// Of equal ranks: how far one is from their mean, as a share of it (standard deviation); 0: of
+  /// one rank alone, or of the slowest.
+  double spread = 0;
 };
 
 /// A point with its buffers filled and all set-up done.

@@ -231,6 +231,18 @@ class Constants {
   int draws_;
 };
 
+/// Of points that last long enough to time one rank alone.
+double spread_of(const Measurements& all) {
+  constexpr double kLongEnough = 1e-4;  // seconds
+  std::vector<double> spreads;
+  for (const auto& m : all.points) {
+    if (m.spread > 0 && m.median >= kLongEnough) spreads.push_back(m.spread);
+  }
+  if (spreads.empty()) return 0;
+  std::sort(spreads.begin(), spreads.end());
+  return std::min(1.0, quantile_sorted(spreads, 0.5));
+}
+
 JsonNode interval_json(const Interval& interval) {
   return JsonNode::array_of({JsonNode::of(interval.low), JsonNode::of(interval.high)});
 }
@@ -288,6 +300,7 @@ Calibration calibrate(const Measurements& measurements, const std::string& name,
   result.measured = measurements.points.size();
   result.noise_floor = noise_between_passes(measurements);
   result.profile.name = name;
+  result.profile.spread = std::stod(fmt::format("{:.4g}", spread_of(measurements)));
   result.profile.kind = measurements.backend == "synthetic" ? "assumed" : "measured";
   auto points = average_passes(measurements);
   if (shape != nullptr) {
@@ -389,6 +402,10 @@ std::string calibration_table(const Measurements& measurements, const Calibratio
       ceilings.bandwidth > 0 ? fmt::format("{:.3f} TB/s", ceilings.bandwidth / 1e12)
                              : "copies too small for a bandwidth",
       100 * calibration.noise_floor, 100 * largest_deviation(sentinel_work(measurements)));
+  if (calibration.profile.spread > 0) {
+    text += fmt::format("equal ranks differ from their mean by {:.1f} % (standard deviation)\n",
+                        100 * calibration.profile.spread);
+  }
   for (const auto& [key, value] : measurements.machine.facts) {
     if (key == "memory") text += fmt::format("memory of one rank, {}\n", value);
   }

@@ -64,6 +64,7 @@ Measured measure_point(PreparedOperation& operation, const Point& point, const P
   if (repeats > 1) operation.run(repeats);
   while (wall_seconds() - warm_from < protocol.warm_seconds) operation.run(repeats);
   const double start = wall_seconds();
+  double spread = 0;
   std::vector<double> seconds;
   std::vector<double> enqueue;
   std::vector<double> sorted;
@@ -71,6 +72,7 @@ Measured measure_point(PreparedOperation& operation, const Point& point, const P
     const Sample sample = operation.run(repeats);
     seconds.push_back(sample.seconds);
     enqueue.push_back(sample.enqueue_seconds);
+    spread += sample.spread;
     const auto count = static_cast<int>(seconds.size());
     const bool late = wall_seconds() - start > protocol.seconds_max;
     if (late && count >= protocol.samples_least) break;
@@ -81,6 +83,7 @@ Measured measure_point(PreparedOperation& operation, const Point& point, const P
   }
   const double clock = operation.clock_hertz();
   Measured m = summarise(point, std::move(seconds), std::move(enqueue));
+  m.spread = spread / m.samples;
   m.clock = clock;
   m.repeats = repeats;
   if (m.confidence >= protocol.confidence_target) m.note = "wide";

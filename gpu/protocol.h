@@ -45,6 +45,7 @@ struct Measured {
   int outliers = 0;        // samples beyond 5 scaled MADs; kept in all figures
   double clock = 0;        // Hz, right after the samples; 0: unknown
   double enqueue = 0;      // median time the host needed to start one run
+  double spread = 0;       // of equal ranks, as Sample has it; mean
   std::string note = "-";  // "wide": confidence not reached; "drift": the block is flagged
 };
 

@@ -10,9 +10,12 @@
 namespace bethany {
 namespace {
 
-constexpr char kColumns[] =
+constexpr std::string_view kColumns =
     "operation,shape,variant,skew,inputs,outputs,gated,experts,rows,size,pass,block,samples,"
-    "repeats,min_s,p5_s,median_s,p95_s,max_s,mad_s,confidence,outliers,clock_mhz,enqueue_s,note";
+    "repeats,min_s,p5_s,median_s,p95_s,max_s,mad_s,confidence,outliers,clock_mhz,enqueue_s,note,"
+    "spread";
+/// Before ranks were told apart.
+constexpr auto kOlderColumns = kColumns.substr(0, kColumns.rfind(','));
 
 std::vector<std::string> cells_of(std::string_view line) {
   std::vector<std::string> cells(1);
@@ -48,11 +51,10 @@ class Row {
   std::size_t next_ = 0;
 };
 
-Measured read_row(std::string_view line, const std::string& place) {
+Measured read_row(std::string_view line, std::size_t columns, const std::string& place) {
   auto cells = cells_of(line);
-  if (cells.size() != cells_of(kColumns).size()) {
-    throw InputError(
-        fmt::format("{}: {} cells, expected {}", place, cells.size(), cells_of(kColumns).size()));
+  if (cells.size() != columns) {
+    throw InputError(fmt::format("{}: {} cells, expected {}", place, cells.size(), columns));
   }
   Row row(std::move(cells), place);
   Measured m;
@@ -84,6 +86,7 @@ Measured read_row(std::string_view line, const std::string& place) {
   m.clock *= 1e6;
   row.number(m.enqueue);
   m.note = row.text();
+  if (columns == cells_of(kColumns).size()) row.number(m.spread);
   if (m.median <= 0) throw InputError(place + ": a median that is not above 0");
   return m;
 }
@@ -144,9 +147,9 @@ std::string raw_text(const Measurements& all) {
                     m.point.shape, m.point.variant, m.point.skew, m.point.inputs, m.point.outputs,
                     m.point.gated ? 1 : 0, m.point.experts, m.point.rows, m.point.size);
     text += fmt::format(
-        "{},{},{},{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g},{:.4g},{:.4g},{},{:.0f},{:.4g},{}\n",
+        "{},{},{},{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g},{:.4g},{:.4g},{},{:.0f},{:.4g},{},{:.4g}\n",
         m.pass, m.block, m.samples, m.repeats, m.min, m.p5, m.median, m.p95, m.max, m.mad,
-        m.confidence, m.outliers, m.clock / 1e6, m.enqueue, m.note);
+        m.confidence, m.outliers, m.clock / 1e6, m.enqueue, m.note, m.spread);
   }
   return text;
 }
@@ -155,7 +158,7 @@ Measurements parse_raw(std::string_view text, const std::string& name) {
   Measurements all;
   int number = 0;
   bool version = false;
-  bool header = false;
+  std::size_t columns = 0;
   while (!text.empty()) {
     const auto end = text.find('\n');
     const auto line = text.substr(0, end);
@@ -178,14 +181,16 @@ Measurements parse_raw(std::string_view text, const std::string& name) {
       } else {
         all.machine.facts.emplace_back(key, value);
       }
-    } else if (!header) {
-      if (!version || line != kColumns) throw InputError(place + ": not a raw file of calibrate");
-      header = true;
+    } else if (columns == 0) {
+      if (!version || (line != kColumns && line != kOlderColumns)) {
+        throw InputError(place + ": not a raw file of calibrate");
+      }
+      columns = cells_of(line).size();
     } else {
-      all.points.push_back(read_row(line, place));
+      all.points.push_back(read_row(line, columns, place));
     }
   }
-  if (!header) throw InputError(name + ": not a raw file of calibrate");
+  if (columns == 0) throw InputError(name + ": not a raw file of calibrate");
   return all;
 }
 

@@ -7,6 +7,7 @@
 
 #include "gpu/phase.h"
 #include "gpu/protocol.h"
+#include "sim/cost/slowest.h"
 
 namespace bethany {
 namespace {
@@ -50,8 +51,9 @@ class Piece {
 };
 
 /// The same phase on several ranks, threads as in a step: one after the other, or beside each other
-/// on their parts of the device. What counts is the slowest, as in a step: of equal ranks, too, one
-/// is the slowest.
+/// on their parts of the device. In a step the slowest counts: which that is depends on its rows,
+/// and where these are equal on chance. So what is told is the mean of equal ranks, and how far the
+/// slowest of them is from it.
 class PhaseOfRanks final : public PreparedOperation {
  public:
   PhaseOfRanks(std::vector<Piece> pieces, bool serialised)
@@ -82,19 +84,29 @@ class PhaseOfRanks final : public PreparedOperation {
     for (const auto& failure : failures) {
       if (failure != nullptr) std::rethrow_exception(failure);
     }
+    return summary(samples, repeats);
+  }
+
+ private:
+  static Sample summary(const std::vector<std::vector<Sample>>& samples, int repeats) {
+    const auto ranks = static_cast<double>(samples.size());
     Sample mean;
+    double slowest = 0;
     for (std::size_t i = 0; i < static_cast<std::size_t>(repeats); ++i) {
-      Sample slowest;
+      double most = 0;
       for (const auto& of_rank : samples) {
-        if (of_rank[i].seconds > slowest.seconds) slowest = of_rank[i];
+        most = std::max(most, of_rank[i].seconds);
+        mean.seconds += of_rank[i].seconds / ranks / repeats;
+        mean.enqueue_seconds += of_rank[i].enqueue_seconds / ranks / repeats;
       }
-      mean.seconds += slowest.seconds / repeats;
-      mean.enqueue_seconds += slowest.enqueue_seconds / repeats;
+      slowest += most / repeats;
+    }
+    if (samples.size() > 1 && mean.seconds > 0) {
+      mean.spread = (slowest / mean.seconds - 1) / expected_extreme(std::ssize(samples));
     }
     return mean;
   }
 
- private:
   std::vector<Piece> pieces_;
   bool serialised_;
 };

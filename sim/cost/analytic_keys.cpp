@@ -88,6 +88,7 @@ ConstantChoice read_constants(ObjectReader& cost, const NodeType& type) {
   choice.profile = {
       .name = profile.name, .sha256 = profile_sha256(profile), .kind = profile.kind, .assumed = {}};
   choice.curves = read_curves(profile.fits, "/fits");
+  choice.spread = profile.spread;
   Groups groups(cost);
   std::size_t index = 0;
   for (const auto& spec : constant_specs()) {

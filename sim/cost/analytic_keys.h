@@ -12,6 +12,7 @@ struct ConstantChoice {
   ConstantValues values;
   ProfileStamp profile;
   std::vector<MeasuredCurve> curves;  // the profile's fits
+  double spread = 0;                  // the profile's
 };
 
 /// Reads `profile` and every constant of `cost`. A constant comes from its key below `cost`, else

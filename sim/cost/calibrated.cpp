@@ -11,6 +11,7 @@
 #include "sim/cost/analytic.h"
 #include "sim/cost/analytic_keys.h"
 #include "sim/cost/held_experts.h"
+#include "sim/cost/slowest.h"
 #include "sim/cost/step_table.h"
 
 namespace bethany {
@@ -125,12 +126,21 @@ class Search {
   std::vector<std::string> missing_;
 };
 
+/// Of one layer, by rank.
+struct LayerTimes {
+  explicit LayerTimes(std::size_t ranks)
+      : held(ranks), forward(ranks), backward(ranks), reordering(ranks) {}
+  std::vector<std::int32_t> held;  // different experts
+  std::vector<double> forward, backward, reordering;
+};
+
 /// The step from measured curves, phase by phase, each phase as long as its slowest rank; what no
 /// curve covers comes from the analytic model.
 class CalibratedTimer final : public StepTimer {
  public:
   CalibratedTimer(ObjectReader& cost, const CostContext& context, ConstantChoice& choice)
       : curves_(std::move(choice.curves)),
+        spread_(choice.spread),
         analytic_(make_analytic_timer(cost, context, choice.values)) {
     const MoeModel& model = context.model;
     const Training& training = context.training;
@@ -234,13 +244,14 @@ class CalibratedTimer final : public StepTimer {
     constexpr int kReorderings = 4;  // into expert order and back, forward and backward
     return kReorderings * ask(pieces_.gather, {.inputs = hidden_, .rows = rows});
   }
-  double layer_seconds(const StepQuery& query, std::size_t layer,
-                       std::vector<std::int32_t>& held) const;
+  double of_all_ranks(const StepQuery& query, double seconds) const;
+  double layer_seconds(const StepQuery& query, std::size_t layer, LayerTimes& times) const;
   double exchange_seconds(const LayerTraffic& layer, int ranks) const;
   double expert_reduce_seconds(const PlacementPlan& plan) const;
   double optimizer_seconds(const StepQuery& query) const;
 
   std::vector<MeasuredCurve> curves_;
+  double spread_ = 0;  // of equal ranks
   std::unique_ptr<StepTimer> analytic_;
   Pieces pieces_;
   RangeCounter outside_;
@@ -306,16 +317,22 @@ double CalibratedTimer::token_seconds(double tokens) const {
          2 * (ask(pieces_.gather, routed) + ask(pieces_.scatter_sum, routed));
 }
 
+/// When the slowest rank is done with what takes each member of the reference's speed so long.
+double CalibratedTimer::of_all_ranks(const StepQuery& query, double seconds) const {
+  if (spread_ == 0) return seconds / query.slowest;
+  std::vector<double> each(static_cast<std::size_t>(query.ranks), seconds);
+  for (std::size_t rank = 0; rank < query.speeds.size(); ++rank) each[rank] /= query.speeds[rank];
+  return expected_slowest(each, spread_);
+}
+
 /// Of one MoE layer, what depends on the rows that come to a rank: each phase by its slowest rank.
 double CalibratedTimer::layer_seconds(const StepQuery& query, std::size_t layer,
-                                      std::vector<std::int32_t>& held) const {
+                                      LayerTimes& times) const {
   const LayerTraffic& traffic = query.layers[layer];
+  auto& held = times.held;
   std::fill(held.begin(), held.end(), 0);
   visit_experts(*query.plan, query.plan->layers[layer],
                 [&held](std::size_t rank, std::size_t) { ++held[rank]; });
-  double forward = 0;
-  double backward = 0;
-  double reordering = 0;
   for (std::size_t rank = 0; rank < held.size(); ++rank) {
     const double speed = query.speeds.empty() ? 1 : query.speeds[rank];
     const auto rows = static_cast<double>(traffic.computed[rank]);
@@ -325,11 +342,13 @@ double CalibratedTimer::layer_seconds(const StepQuery& query, std::size_t layer,
                                 .experts = static_cast<double>(held[rank]),
                                 .active = std::min(static_cast<double>(held[rank]), rows),
                                 .rows = rows};
-    forward = std::max(forward, ask(pieces_.expert_forward, experts) / speed);
-    backward = std::max(backward, ask(pieces_.expert_backward, experts) / speed);
-    reordering = std::max(reordering, row_seconds(rows) / speed);
+    times.forward[rank] = ask(pieces_.expert_forward, experts) / speed;
+    times.backward[rank] = ask(pieces_.expert_backward, experts) / speed;
+    times.reordering[rank] = row_seconds(rows) / speed;
   }
-  return (recompute_ ? 2 : 1) * forward + backward + reordering;
+  const double forward = expected_slowest(times.forward, spread_);
+  return (recompute_ ? 2 : 1) * forward + expected_slowest(times.backward, spread_) +
+         expected_slowest(times.reordering, spread_);
 }
 
 /// One all-to-all of a layer: rows inside and beyond a server leave through one port.
@@ -378,13 +397,13 @@ double CalibratedTimer::optimizer_seconds(const StepQuery& query) const {
   for (const auto& layer : query.plan->layers) {
     visit_experts(*query.plan, layer, [&held](std::size_t rank, std::size_t) { ++held[rank]; });
   }
-  double most = 0;
+  std::vector<double> seconds;
   for (std::size_t rank = 0; rank < held.size(); ++rank) {
     const double speed = query.speeds.empty() ? 1 : query.speeds[rank];
     const double size = dense + held[rank] * expert_parameters_;
-    most = std::max(most, ask(pieces_.adam, {.experts = held[rank] + 1.0, .size = size}) / speed);
+    seconds.push_back(ask(pieces_.adam, {.experts = held[rank] + 1.0, .size = size}) / speed);
   }
-  return most;
+  return expected_slowest(seconds, spread_);
 }
 
 CostBreakdown CalibratedTimer::step(const StepQuery& query) const {
@@ -400,16 +419,16 @@ CostBreakdown CalibratedTimer::step(const StepQuery& query) const {
       result.total += term.time;
     }
   };
-  if (pieces_.dense()) replace("dense", batches * dense_seconds(tokens) / query.slowest);
+  if (pieces_.dense()) replace("dense", batches * of_all_ranks(query, dense_seconds(tokens)));
   constexpr double kAllToAlls = 4;  // dispatch and collect, forward and backward
   double expert = 0;
   double all_to_all = 0;
-  std::vector<std::int32_t> held(static_cast<std::size_t>(query.ranks));
+  LayerTimes times(static_cast<std::size_t>(query.ranks));
   for (std::size_t i = 0; i < query.layers.size(); ++i) {
     double behind = 0;
     if (pieces_.expert()) {
-      behind = layer_seconds(query, i, held);
-      expert += behind + token_seconds(tokens) / query.slowest;
+      behind = layer_seconds(query, i, times);
+      expert += behind + of_all_ranks(query, token_seconds(tokens));
     }
     if (pieces_.all_to_all == nullptr || exchanges == 0) continue;
     const double of_layer = kAllToAlls * exchange_seconds(query.layers[i], query.ranks);

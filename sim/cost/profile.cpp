@@ -54,6 +54,7 @@ JsonNode profile_json(const Profile& profile) {
     entry.member("source") = JsonNode::of(constant->source);
     entry.member("kind") = JsonNode::of(constant->kind);
   }
+  if (profile.spread > 0) json.member("spread") = JsonNode::of(profile.spread);
   auto& fits = json.member("fits");
   fits = profile.fits;
   fits.kind = JsonNode::Kind::array;

@@ -25,6 +25,9 @@ struct Profile {
   std::string kind;  // measured or assumed
   std::map<std::string, ProfileConstant, std::less<>> constants;
   JsonNode fits;  // measured fits, for the calibrated model; an array
+  /// By how much one of equal ranks differs from their mean in a phase, as a share of it: standard
+  /// deviation, 0..1. 0: unknown, the fits are of the slowest rank.
+  double spread = 0;
 
   const ProfileConstant* find(std::string_view key) const;
 };

@@ -67,6 +67,7 @@ Profile parse_profile(std::string_view text, const std::string& name) {
     profile.constants[key] = read_constant(constants.object(key), *spec);
   }
   constants.finish();
+  profile.spread = keys.real("spread", 0, 1, 0);
   if (const JsonNode* fits = keys.raw("fits")) {
     if (fits->kind != JsonNode::Kind::array) keys.fail("fits", "expected an array of fits");
     profile.fits = *fits;

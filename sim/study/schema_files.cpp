@@ -88,7 +88,7 @@ std::vector<NamedShape> file_shapes() {
       {"plan_domain", "", "{name: str, nodes?: [int], domains?: [@plan_domain]}"},
       {"profile", "a cost profile", R"({bethany_profile: int, name: str,
         kind: 'measured'|'assumed', constants: {*: {value: num, unit: str, source: str,
-          kind: 'measured'|'assumed'|'published'|'fitted'}}, fits?: [@fit]})"},
+          kind: 'measured'|'assumed'|'published'|'fitted'}}, spread?: num, fits?: [@fit]})"},
       {"fit", "", R"({op: str, key: str, model: str, params: {*: num}, ci95?: {*: [num]},
         domain: {min: num, max: num, count_min?: num, count_max?: num},
         mape_in?: num, mape_holdout?: num, p95?: num, worst?: num, n?: int, note?: str,

@@ -8,6 +8,7 @@
 #include "gpu/synthetic/truth.h"
 #include "sim/base/files.h"
 #include "sim/cost/cost_model.h"
+#include "sim/cost/slowest.h"
 #include "sim/model/readers.h"
 #include "tests/support/catch.h"
 #include "tests/support/process.h"
@@ -206,6 +207,45 @@ TEST_CASE("from the truth's curves the calibrated step is the truth's sum, term 
     CHECK(key.find("all_to_all") == std::string::npos);
     CHECK(key.find("flop_rate") == std::string::npos);
   }
+}
+
+TEST_CASE("ranks that vary wait for the slowest of the equal ones, not of those with less to do") {
+  const TemporaryDirectory directory;
+  auto profile = profile_of(pieces());
+  const auto plain = directory.write("plain.json", to_text(profile_json(profile)));
+  profile.spread = 0.1;
+  const auto spread = directory.write("spread.json", to_text(profile_json(profile)));
+  const auto layout = plan();
+  auto equal = traffic();
+  equal.computed = {512, 512, 512, 512};
+  auto one = traffic();
+  one.computed = {2048, 0, 0, 0};
+  const auto term = [&](const std::string& path, const LayerTraffic& layer, std::string_view name) {
+    const std::vector<LayerTraffic> layers(kLayers, layer);
+    const auto cost = cost_of(path);
+    const auto step = cost.timer->step({.nodes = kRanks,
+                                        .ranks = kRanks,
+                                        .tokens_per_rank = kTokens,
+                                        .plan = &layout,
+                                        .layers = layers,
+                                        .speeds = {}});
+    for (const auto& each : step.terms) {
+      if (each.name == name) return to_seconds(each.time);
+    }
+    return -1.0;
+  };
+  const double factor = 1 + 0.1 * expected_extreme(kRanks);
+  CHECK(term(spread, equal, "dense") == Approx(factor * term(plain, equal, "dense")));
+  CHECK(term(spread, equal, "expert") == Approx(factor * term(plain, equal, "expert")));
+  CHECK(term(spread, equal, "optimizer") == Approx(factor * term(plain, equal, "optimizer")));
+  CHECK(term(spread, equal, "all_to_all") == term(plain, equal, "all_to_all"));
+  // What all ranks do for their own tokens is the same; the experts of one rank alone are as
+  // before.
+  const double own = term(plain, equal, "expert") - kLayers * 2 * true_seconds(pieces()[9]);
+  CHECK(own > 0);
+  const double more = term(spread, one, "expert") - term(plain, one, "expert");
+  CHECK(more > 0);
+  CHECK(more < (factor - 1) * own);
 }
 
 TEST_CASE("a checkpoint takes what the fullest rank takes, as ranks really share it out") {

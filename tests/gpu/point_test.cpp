@@ -91,10 +91,11 @@ TEST_CASE("raw measurements read back as written, and wrong ones are refused by 
   const auto backend = make_backend("synthetic", 4);
   std::vector<Point> points = measurement_points(*backend, true);
   points.resize(40);
-  const auto all = measure(
+  auto all = measure(
       *backend, "synthetic", points, {}, 4, [] { return false; }, [](std::size_t, std::size_t) {});
   CHECK(all.complete);
-  CHECK(all.points.size() == 80);
+  REQUIRE(all.points.size() == 80);
+  all.points[3].spread = 0.0625;
   CHECK(all.sentinel.size() == 4);
   const auto text = raw_text(all);
   const auto again = parse_raw(text, "raw.csv");
@@ -103,6 +104,8 @@ TEST_CASE("raw measurements read back as written, and wrong ones are refused by 
     CHECK(again.points[i].point == all.points[i].point);
     CHECK(again.points[i].median == Approx(all.points[i].median).epsilon(1e-5));
   }
+  CHECK(again.points[3].spread == 0.0625);
+  CHECK(again.points[4].spread == 0);
   CHECK(again.backend == "synthetic");
   CHECK(again.machine.fact("device") == "synthetic");
   const auto refuse = [&](const std::string& from, const std::string& to, const char* part) {
@@ -110,6 +113,16 @@ TEST_CASE("raw measurements read back as written, and wrong ones are refused by 
     wrong.replace(wrong.find(from), from.size(), to);
     CHECK_THROWS_WITH(parse_raw(wrong, "raw.csv"), Catch::Contains(part));
   };
+  // Files of before ranks were told apart.
+  std::string older;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto line = text.substr(at, text.find('\n', at) - at);
+    at += line.size() + 1;
+    older += line.starts_with("#") ? line : line.substr(0, line.rfind(','));
+    older += '\n';
+  }
+  REQUIRE(parse_raw(older, "raw.csv").points.size() == 80);
+  CHECK(parse_raw(older, "raw.csv").points[3].spread == 0);
   refuse("bethany_raw: 1", "bethany_raw: 2", "raw.csv:1: version 2 is unknown");
   refuse("operation,shape", "operation;shape", "not a raw file");
   refuse("\nmatmul,", "\nmatmull,", "did you mean 'matmul'?");

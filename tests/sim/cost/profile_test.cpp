@@ -75,6 +75,17 @@ TEST_CASE("the hash of a profile is that of its content, not of its layout") {
   CHECK(profile_sha256(other) != profile_sha256(a));
 }
 
+TEST_CASE("the spread of equal ranks is part of a profile, and optional") {
+  auto profile = parse_profile(profile_text(kDetection), "a");
+  CHECK(profile.spread == 0);
+  const auto hash = profile_sha256(profile);
+  profile.spread = 0.125;
+  CHECK(profile_sha256(profile) != hash);
+  CHECK(parse_profile(to_text(profile_json(profile)), "b").spread == 0.125);
+  const auto wrong = profile_text("").insert(1, "\"spread\":1.5,");
+  CHECK_THROWS_WITH(parse_profile(wrong, "c"), Catch::Contains("/spread: 1.5 is outside"));
+}
+
 TEST_CASE("wrong profiles are refused, with line and path") {
   const auto complaint = [](const std::string& text) -> std::string {
     try {
