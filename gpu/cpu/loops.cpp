@@ -8,9 +8,16 @@ namespace {
 
 constexpr float kNormEpsilon = 1e-6F;
 
+/// In the same time for every value, within 1e-7 of it. The library's branches on its argument:
+/// rows of zeros, which pad a dispatch, took half as long as others.
+float tanh_of(float v) {
+  const float e = std::exp(-2 * std::abs(v));
+  return std::copysign((1 - e) / (1 + e), v);
+}
+
 float gelu(float v, float& slope) {
   constexpr float kScale = 0.7978845608028654F;  // sqrt(2 / π)
-  const float t = std::tanh(kScale * (v + 0.044715F * v * v * v));
+  const float t = tanh_of(kScale * (v + 0.044715F * v * v * v));
   slope = 0.5F * (1 + t) + 0.5F * v * (1 - t * t) * kScale * (1 + 3 * 0.044715F * v * v);
   return 0.5F * v * (1 + t);
 }

@@ -126,7 +126,7 @@ TEST_CASE("raw measurements read back as written, and wrong ones are refused by 
   refuse("bethany_raw: 1", "bethany_raw: 2", "raw.csv:1: version 2 is unknown");
   refuse("operation,shape", "operation;shape", "not a raw file");
   refuse("\nmatmul,", "\nmatmull,", "did you mean 'matmul'?");
-  refuse("\nmatmul,", "\nmatmul,,", "26 cells, expected 25");
+  refuse("\nmatmul,", "\nmatmul,,", "27 cells, expected 26");
 }
 
 TEST_CASE("measuring ends where it is told to and keeps what it has") {
