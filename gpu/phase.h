@@ -48,14 +48,20 @@ class PhaseLog {
   /// Runs `work`, which computes and ends with the device idle, and books how long it took.
   template <class Work>
   void compute(std::string_view name, int layer, const Work& work) {
-    const auto guard =
-        timing_.turn != nullptr ? std::unique_lock(*timing_.turn) : std::unique_lock<Turn>();
+    const auto guard = turn();
     if (timing_.before) timing_.before();
     const double waited = timing_.waited ? timing_.waited() : 0;
     const double begin = timing_.clock();
     work();
     times_.push_back({name, layer, timing_.clock() - begin});
     if (timing_.waited) times_.back().waited = timing_.waited() - waited;
+  }
+  /// Runs `work`, which waits for no other rank, in the turn and untimed: what a rank does besides
+  /// its phases would slow down whoever is timed meanwhile.
+  template <class Work>
+  void aside(const Work& work) {
+    const auto guard = turn();
+    work();
   }
   /// Books what a fabric says it took.
   void book(std::string_view name, int layer, double seconds) {
@@ -66,6 +72,9 @@ class PhaseLog {
 
  private:
   static PhaseClock wall_clock();
+  std::unique_lock<Turn> turn() const {
+    return timing_.turn != nullptr ? std::unique_lock(*timing_.turn) : std::unique_lock<Turn>();
+  }
 
   PhaseTiming timing_;
   std::vector<PhaseTime> times_;

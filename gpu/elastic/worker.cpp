@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "gpu/elastic/plan_router.h"
@@ -132,7 +133,8 @@ void Worker::initialise(const Order& order) {
 }
 
 void Worker::step(const Order& order, Reply& reply) {
-  const PlanRouter router(setup_, order);
+  std::optional<PlanRouter> router;
+  log_.aside([&] { router.emplace(setup_, order); });
   std::int64_t before = 0;
   std::int64_t all = 0;
   const auto rank = static_cast<std::size_t>(fabric_->rank());
@@ -144,11 +146,11 @@ void Worker::step(const Order& order, Reply& reply) {
   for (std::int64_t batch = 0; batch < order.accumulation; ++batch) {
     const std::int64_t first = order.first_sample + batch * all + before;
     reply.loss += stack_->forward_backward(
-        *state_, {.seed = setup_.seed, .first_sample = first, .samples = own}, router, *fabric_,
+        *state_, {.seed = setup_.seed, .first_sample = first, .samples = own}, *router, *fabric_,
         log_);
-    reply.output_digest += output_digest(stack_->output(), first, own);
+    log_.aside([&] { reply.output_digest += output_digest(stack_->output(), first, own); });
   }
-  if (fabric_->rank() == 0) reply.traffic = router.traffic();
+  if (fabric_->rank() == 0) reply.traffic = router->traffic();
   reduce(order);
 }
 

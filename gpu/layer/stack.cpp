@@ -41,9 +41,11 @@ class Blocks final : public Stack {
 
   double forward_backward(RankState& state, const MicroBatch& batch, const Router& router,
                           Fabric& fabric, PhaseLog& log) override {
-    const Samples samples = draw_samples(shape_, batch);
-    input_.upload(samples.tokens);
-    target_.upload(samples.targets);
+    log.aside([&] {
+      const Samples samples = draw_samples(shape_, batch);
+      input_.upload(samples.tokens);
+      target_.upload(samples.targets);
+    });
     tokens_ = batch.samples * shape_.sequence_length;
     const std::int64_t count = tokens_ * shape_.hidden;
     RankContext at{.state = state, .router = router, .fabric = fabric, .log = log};

@@ -1,6 +1,7 @@
 // Ranks that train for a validation: what they are predicted to need is what they allocate.
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <map>
 
 #include "gpu/elastic/crew.h"
@@ -86,6 +87,15 @@ TEST_CASE("rank testbed: before each phase of ranks that take turns, caches are 
   CHECK(log.times()[0].waited == 0.75);
   CHECK(log.times()[1].seconds == 2);
   CHECK(now == 203);
+
+  // Aside: in the turn, and no phase.
+  Turn turn;
+  PhaseLog taking({.turn = &turn});
+  bool free = true;
+  taking.aside(
+      [&] { free = std::async(std::launch::async, [&] { return turn.try_lock(); }).get(); });
+  CHECK_FALSE(free);
+  CHECK(taking.times().empty());
 
   constexpr int kNodes = 3;
   const CaseWorld small;
