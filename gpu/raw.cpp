@@ -123,11 +123,11 @@ std::string raw_text(const Measurements& all) {
   const Protocol& p = all.protocol;
   fact("seed", fmt::format("{}", all.seed));
   fact("protocol",
-       fmt::format(
-           "warm_up {} warm_seconds {} samples {}..{} confidence {} seconds_max {} passes {} "
-           "sentinel_every {} drift_limit {}",
-           p.warm_up, p.warm_seconds, p.samples_min, p.samples_max, p.confidence_target,
-           p.seconds_max, p.passes, p.sentinel_every, p.drift_limit));
+       fmt::format("warm_up {} warm_seconds {} samples {}..{}, least {} confidence {} seconds_max "
+                   "{} passes {} "
+                   "sentinel_every {} drift_limit {}",
+                   p.warm_up, p.warm_seconds, p.samples_min, p.samples_max, p.samples_least,
+                   p.confidence_target, p.seconds_max, p.passes, p.sentinel_every, p.drift_limit));
   fact("complete", all.complete ? "yes" : "no");
   fact("sentinel_drift",
        fmt::format("{:.4f} in cycles, {:.4f} in seconds", largest_deviation(sentinel_work(all)),

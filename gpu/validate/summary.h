@@ -42,8 +42,8 @@ struct ErrorRow {
   bool in_domain = true;
   double share = 0;  // of all that was measured of its table
   ErrorSummary error;
-  /// Of terms and steps: the median difference of the same thing in the two passes. No prediction
-  /// can be expected to miss by less.
+  /// Of terms and steps: the median difference of the same thing in the two passes. The best of all
+  /// predictions would miss by 1/√2 of it in the median (normal errors).
   std::optional<double> noise = {};
 };
 

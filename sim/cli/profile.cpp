@@ -56,6 +56,10 @@ int show(const ProfileCommand& options) {
   if (format == "table") {
     print_text(fmt::format("{} ({}, sha256 {})\n", one_line(profile.name), profile.kind,
                            profile_sha256(profile).substr(0, 12)));
+    if (profile.spread > 0) {
+      print_text(
+          fmt::format("equal ranks differ from their mean by {:.1f} %\n", 100 * profile.spread));
+    }
   }
   print_table(table, format);
   return 0;

@@ -317,7 +317,7 @@ double CalibratedTimer::token_seconds(double tokens) const {
          2 * (ask(pieces_.gather, routed) + ask(pieces_.scatter_sum, routed));
 }
 
-/// When the slowest rank is done with what takes each member of the reference's speed so long.
+/// When the last rank is done with what takes a rank of speed 1 `seconds`.
 double CalibratedTimer::of_all_ranks(const StepQuery& query, double seconds) const {
   if (spread_ == 0) return seconds / query.slowest;
   std::vector<double> each(static_cast<std::size_t>(query.ranks), seconds);

@@ -153,20 +153,23 @@ LayerTraffic traffic() {
   return traffic;
 }
 
+/// The step of four ranks with all layers alike.
+CostBreakdown step_of(const Cost& cost, const PlacementPlan& layout, const LayerTraffic& layer) {
+  const std::vector<LayerTraffic> layers(kLayers, layer);
+  return cost.timer->step({.nodes = kRanks,
+                           .ranks = kRanks,
+                           .tokens_per_rank = kTokens,
+                           .plan = &layout,
+                           .layers = layers,
+                           .speeds = {}});
+}
+
 TEST_CASE("from the truth's curves the calibrated step is the truth's sum, term by term") {
   const TemporaryDirectory directory;
   const auto path = directory.write("truth.json", to_text(profile_json(profile_of(pieces()))));
   const Cost cost = cost_of(path);
   const auto layout = plan();
-  const std::vector<LayerTraffic> layers(kLayers, traffic());
-  const StepQuery query{.nodes = kRanks,
-                        .ranks = kRanks,
-                        .accumulation = 1,
-                        .tokens_per_rank = kTokens,
-                        .plan = &layout,
-                        .layers = layers,
-                        .speeds = {}};
-  const auto step = cost.timer->step(query);
+  const auto step = step_of(cost, layout, traffic());
   const auto all = pieces();
   const auto truth = [&](std::size_t piece) { return true_seconds(all[piece]); };
   const auto loop = [](Operation operation, std::int64_t rows) {
@@ -221,14 +224,7 @@ TEST_CASE("ranks that vary wait for the slowest of the equal ones, not of those 
   auto one = traffic();
   one.computed = {2048, 0, 0, 0};
   const auto term = [&](const std::string& path, const LayerTraffic& layer, std::string_view name) {
-    const std::vector<LayerTraffic> layers(kLayers, layer);
-    const auto cost = cost_of(path);
-    const auto step = cost.timer->step({.nodes = kRanks,
-                                        .ranks = kRanks,
-                                        .tokens_per_rank = kTokens,
-                                        .plan = &layout,
-                                        .layers = layers,
-                                        .speeds = {}});
+    const auto step = step_of(cost_of(path), layout, layer);
     for (const auto& each : step.terms) {
       if (each.name == name) return to_seconds(each.time);
     }
@@ -284,13 +280,7 @@ TEST_CASE("replicas on several ranks are reduced in one group of messages") {
   const Cost cost = cost_of(path);
   auto layout = plan();
   for (auto& layer : layout.layers) layer.expert_of_slot = {0, 1, 4, 1, 2, 5, 2, 3, 6, 0, 3, 7};
-  const std::vector<LayerTraffic> layers(kLayers, traffic());
-  const auto step = cost.timer->step({.nodes = kRanks,
-                                      .ranks = kRanks,
-                                      .tokens_per_rank = kTokens,
-                                      .plan = &layout,
-                                      .layers = layers,
-                                      .speeds = {}});
+  const auto step = step_of(cost, layout, traffic());
   const SyntheticTruth& truth = kSyntheticTruth;
   // Two experts a layer and rank have one other holder: 2 messages each, half the bytes out and in.
   const int shared = 2 * kLayers;
@@ -311,13 +301,7 @@ TEST_CASE("questions outside the measured range are counted, missing pieces fall
   const auto layout = plan();
   auto wide = traffic();
   wide.computed[0] = 2'000'000;
-  const std::vector<LayerTraffic> layers(kLayers, wide);
-  const auto step = cost.timer->step({.nodes = kRanks,
-                                      .ranks = kRanks,
-                                      .tokens_per_rank = kTokens,
-                                      .plan = &layout,
-                                      .layers = layers,
-                                      .speeds = {}});
+  const auto step = step_of(cost, layout, wide);
   CHECK(cost.timer->out_of_range_queries() > 0);
   const auto& assumed = cost.profile.assumed;
   const auto has = [&](const std::string& key) {

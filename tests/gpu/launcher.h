@@ -89,8 +89,9 @@ class Launcher {
     try {
       const auto options = options_of(kill, fabric);
       Descriptor mute;
-      if (meeting.stranger && rank == 1)
+      if (meeting.stranger && rank == 1) {
         mute = connect_to(*options.launch.master, {wall_seconds() + 30});
+      }
       serve_launched_rank(options);
     } catch (const std::exception& error) {
       fmt::print(stderr, "rank {}: {}\n", rank, error.what());
