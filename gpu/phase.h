@@ -63,6 +63,13 @@ class PhaseLog {
     const auto guard = turn();
     work();
   }
+  /// The same of work that leaves the device alone: beside a device that computes, others do it at
+  /// the same time (on a GPU it takes longer than the phases do).
+  template <class Work>
+  void on_host(const Work& work) {
+    const auto guard = timing_.waited ? std::unique_lock<Turn>() : turn();
+    work();
+  }
   /// Books what a fabric says it took.
   void book(std::string_view name, int layer, double seconds) {
     times_.push_back({name, layer, seconds});

@@ -134,7 +134,7 @@ void Worker::initialise(const Order& order) {
 
 void Worker::step(const Order& order, Reply& reply) {
   std::optional<PlanRouter> router;
-  log_.aside([&] { router.emplace(setup_, order); });
+  log_.on_host([&] { router.emplace(setup_, order); });
   std::int64_t before = 0;
   std::int64_t all = 0;
   const auto rank = static_cast<std::size_t>(fabric_->rank());
@@ -148,7 +148,9 @@ void Worker::step(const Order& order, Reply& reply) {
     reply.loss += stack_->forward_backward(
         *state_, {.seed = setup_.seed, .first_sample = first, .samples = own}, *router, *fabric_,
         log_);
-    log_.aside([&] { reply.output_digest += output_digest(stack_->output(), first, own); });
+    std::vector<float> output;
+    log_.aside([&] { output = stack_->output(); });
+    log_.on_host([&] { reply.output_digest += output_digest(output, first, own); });
   }
   if (fabric_->rank() == 0) reply.traffic = router->traffic();
   reduce(order);

@@ -72,7 +72,7 @@ void MoeLayer::forward(RankContext& at, const float* x, const float* residual, s
 /// Which experts the rank's tokens go to, and with which weights.
 void MoeLayer::choose(RankContext& at) {
   std::vector<int> forced;
-  at.log.aside([&] { forced = at.router.forced(layer_, at.fabric.rank(), tokens_); });
+  at.log.on_host([&] { forced = at.router.forced(layer_, at.fabric.rank(), tokens_); });
   BETHANY_CHECK(forced.empty() || forced.size() == z(pairs()), "{} forced experts for {} pairs",
                 forced.size(), pairs());
   phase(at, "gate", [&] {

@@ -41,8 +41,9 @@ class Blocks final : public Stack {
 
   double forward_backward(RankState& state, const MicroBatch& batch, const Router& router,
                           Fabric& fabric, PhaseLog& log) override {
+    Samples samples;
+    log.on_host([&] { samples = draw_samples(shape_, batch); });
     log.aside([&] {
-      const Samples samples = draw_samples(shape_, batch);
       input_.upload(samples.tokens);
       target_.upload(samples.targets);
     });

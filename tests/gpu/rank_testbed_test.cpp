@@ -88,14 +88,25 @@ TEST_CASE("rank testbed: before each phase of ranks that take turns, caches are 
   CHECK(log.times()[1].seconds == 2);
   CHECK(now == 203);
 
-  // Aside: in the turn, and no phase.
+  // Aside: in the turn, and no phase. Beside a device the host's own work leaves others the turn.
   Turn turn;
-  PhaseLog taking({.turn = &turn});
-  bool free = true;
-  taking.aside(
-      [&] { free = std::async(std::launch::async, [&] { return turn.try_lock(); }).get(); });
-  CHECK_FALSE(free);
-  CHECK(taking.times().empty());
+  bool others_may = false;
+  const auto look = [&] {
+    others_may = std::async(std::launch::async, [&] {
+                   const std::unique_lock<Turn> taken(turn, std::try_to_lock);
+                   return taken.owns_lock();
+                 }).get();
+  };
+  for (const bool device : {false, true}) {
+    PhaseTiming timing{.turn = &turn};
+    if (device) timing.waited = [] { return 0.0; };
+    PhaseLog taking(timing);
+    taking.aside(look);
+    CHECK_FALSE(others_may);
+    taking.on_host(look);
+    CHECK(others_may == device);
+    CHECK(taking.times().empty());
+  }
 
   constexpr int kNodes = 3;
   const CaseWorld small;
