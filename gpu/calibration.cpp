@@ -316,6 +316,10 @@ Calibration calibrate(const Measurements& measurements, const std::string& name,
   Groups groups;
   for (const auto& p : points) {
     if (p.point.operation != Operation::moe_layer) groups[series_of(p.point)].push_back(p);
+    // And the exchanges of each rank count by themselves: what they take is in no proportion to it.
+    if (p.point.operation == Operation::all_to_all || p.point.operation == Operation::reduce) {
+      groups[fmt::format("{}/{}", series_of(p.point), p.point.experts)].push_back(p);
+    }
   }
   constexpr std::size_t kFewest = 3;  // below, a curve says nothing
   for (const auto& [key, members] : groups) {

@@ -46,7 +46,7 @@ class Points {
     return rows;
   }
   Counts trained_rows() const {
-    return times_factor(quick_ ? Counts{8, 64, 256, 1024}
+    return times_factor(quick_ ? Counts{8, 64, 128, 256, 1024}
                                : Counts{8, 32, 128, 512, 1024, 2048, 4096});
   }
 
@@ -207,7 +207,7 @@ class Points {
   void attention(const ShapeZooEntry& entry) {
     const std::int64_t length = entry.sequence_length;
     for (const std::int64_t sequences :
-         quick_ ? Counts{1, 4, 16} : Counts{1, 2, 4, 8, 16, 32, 64}) {
+         quick_ ? Counts{1, 4, 8, 16} : Counts{1, 2, 4, 8, 16, 32, 64}) {
       Point loss = shaped(Operation::loss, entry);
       loss.outputs = 0;
       loss.rows = sequences * length;
@@ -240,7 +240,18 @@ class Points {
           points_.back().experts = ranks;
           points_.back().rows = gradients;
         }
-        if (ranks == sweeps_.fabric_ranks.front()) sized(Operation::migrate, bytes);
+      }
+    }
+    if (sweeps_.fabric_ranks.empty()) return;
+    Counts sizes;
+    for (std::int64_t bytes = 32; bytes < sweeps_.bytes_max / 2; bytes *= quick_ ? 16 : 4) {
+      sizes.push_back(bytes);
+    }
+    sizes.push_back(sweeps_.bytes_max / 2);
+    for (const int messages : {1, 4}) {
+      for (const auto bytes : sizes) {
+        sized(Operation::migrate, bytes);
+        points_.back().experts = messages;
       }
     }
   }

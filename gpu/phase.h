@@ -7,11 +7,9 @@
 #include <utility>
 #include <vector>
 
-namespace bethany {
+#include "gpu/turn.h"
 
-/// The permission to compute. In the serialised mode all ranks of a process share one, so that each
-/// has the machine to itself while it is timed; null where they run beside each other.
-using Turn = std::mutex;
+namespace bethany {
 
 /// How long one phase of a step took one rank. Every rank goes through the same phases in the same
 /// order, so the n-th entries of all ranks belong together.
@@ -28,7 +26,8 @@ using PhaseClock = double (*)();
 
 /// How the phases of a rank are timed.
 struct PhaseTiming {
-  Turn* turn = nullptr;  // of the ranks that compute one after the other
+  /// Of the ranks that compute one after the other; null where they do it beside each other.
+  Turn* turn = nullptr;
   /// Null: the wall's. Ranks that compute on their own thread, each alone in its turn, are better
   /// timed by thread_seconds(): what other programs take of the machine is not in it.
   PhaseClock clock = nullptr;

@@ -59,6 +59,7 @@ class RankMachines final : public ObservableMachines {
                            .folder = folder_.path(),
                            .forced = &input.routing,
                            .accumulation = input.scenario.training.batch.accumulation,
+                           .tells_outputs = false,
                            .sink = [this](const Performed& what) { note(what); }}) {}
 
   void plan(const std::function<void()>& work) override { machines_.plan(work); }
@@ -225,7 +226,10 @@ class RankTestbed final : public Testbed {
                                                                      .products = products});
                                         },
                                     .before = before(),
-                                    .device_memory = options_.device_memory});
+                                    .device_memory = options_.device_memory,
+                                    .waiting = options_.device_memory
+                                                   ? waiting_beside_device(ranks)
+                                                   : Waiting::asleep});
   }
 
   std::function<void()> before() const {

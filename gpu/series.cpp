@@ -16,7 +16,12 @@ double extent(const Point& point) { return operation_extent(point.operation, poi
 bool has_table(const std::vector<Averaged>& points) {
   const Operation operation = points.front().point.operation;
   const bool counted = operation == Operation::all_to_all || operation == Operation::reduce;
-  if (counted || is_expert(points.front().point)) return false;
+  const int ranks = points.front().point.experts;
+  if (counted && std::any_of(points.begin(), points.end(),
+                             [&](const Averaged& p) { return p.point.experts != ranks; })) {
+    return false;
+  }
+  if (is_expert(points.front().point)) return false;
   std::map<double, int> seen;
   for (const auto& p : points) {
     if (++seen[extent(p.point)] > 1) return false;

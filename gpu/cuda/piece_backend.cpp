@@ -40,6 +40,7 @@ std::unique_ptr<Backend> make(ObjectReader& options, bool partitioned) {
                   .clock = nullptr,
                   .device_memory = true,
                   .serialised = !partitioned,
+                  .waiting = waiting_beside_device(cuda::kParts),
                   .trained = cuda::trained_world().stack,
                   .made = {}};
   pieces.rotated_bytes = 1.6e8;  // three times the largest cache (H200: 50 MB)

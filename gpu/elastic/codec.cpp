@@ -101,6 +101,7 @@ void pass(Io& io, LayerTraffic& traffic) {
   pass(io, traffic.received_outside);
   pass(io, traffic.padded);
   pass(io, traffic.overlapped);
+  pass(io, traffic.exchange_ranks);
 }
 
 template <class Io>
@@ -132,6 +133,7 @@ void pass(Io& io, Order& order) {
   pass(io, order.shares.values);
   pass(io, order.moves);
   pass(io, order.folder);
+  pass(io, order.tells_outputs);
 }
 
 template <class Io>

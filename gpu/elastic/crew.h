@@ -63,6 +63,7 @@ struct ThreadCrewOptions {
   /// Before each phase of serialised ranks, untimed (PhaseLog); may be empty.
   std::function<void()> before;
   bool device_memory = false;  // tensors lie where only the arithmetic reaches: it copies
+  Waiting waiting = Waiting::asleep;
 };
 
 /// Ranks as threads of this process, data through its memory.

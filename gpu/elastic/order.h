@@ -50,6 +50,9 @@ struct Order {
   LoadMatrix shares;  // routing that is forced on the gates; no layers: they choose
   std::vector<Move> moves;
   std::string folder;  // of the checkpoint
+  /// The step's outputs are told. Whoever looks through them finds the core's caches emptied of
+  /// what the next phase needs, so a step that is timed does not.
+  bool tells_outputs = true;
 };
 
 /// A phase of a rank, as replies carry it.
@@ -66,7 +69,7 @@ struct Reply {
   double loss = 0;    // the rank's share of the step's loss
   std::vector<ReplyPhase> phases;
   /// Of the outputs of the rank's samples: a sum over samples, so that it does not matter who
-  /// computed which.
+  /// computed which. 0 when they are not told.
   std::uint64_t output_digest = 0;
   /// Where all rows of the step went: the layers of its micro-batches, one after the other. Only
   /// rank 0 tells.

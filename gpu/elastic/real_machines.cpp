@@ -85,6 +85,7 @@ std::optional<Duration> RealMachines::step(const StepWork& work) {
   order.first_sample = work.first_sample;
   order.samples_of_rank = {work.samples_of_rank.begin(), work.samples_of_rank.end()};
   order.accumulation = options_.accumulation;
+  order.tells_outputs = options_.tells_outputs;
   if (options_.forced != nullptr) order.shares = options_.forced->shares_at(work.step);
   auto reply = crew_.obey(order, attack(work.threat, work.predicted.total));
   Done done{.lost = reply.lost, .seconds = reply.seconds};

@@ -19,7 +19,8 @@ struct RealMachinesOptions {
   std::string folder;                   // for checkpoints; exists
   const RoutingLoad* forced = nullptr;  // laid on the gates; null: they choose
   std::int64_t accumulation = 1;
-  PerformedSink sink;  // may be empty
+  bool tells_outputs = true;  // Order
+  PerformedSink sink;         // may be empty
 };
 
 /// Machines whose ranks really train.

@@ -1,13 +1,11 @@
 #include <algorithm>
-#include <exception>
-#include <mutex>
 #include <set>
-#include <thread>
 
 #include "gpu/elastic/crew.h"
 #include "gpu/elastic/fused_fabric.h"
 #include "gpu/fabric/host_local.h"
 #include "gpu/protocol.h"
+#include "gpu/rank_threads.h"
 #include "sim/base/check.h"
 
 namespace bethany {
@@ -16,7 +14,10 @@ namespace {
 class ThreadCrew final : public Crew {
  public:
   ThreadCrew(const TrainingSetup& setup, ThreadCrewOptions options)
-      : setup_(setup), options_(std::move(options)) {}
+      : setup_(setup),
+        options_(std::move(options)),
+        turn_(options_.waiting),
+        threads_(options_.waiting) {}
 
   void start(std::span<const NodeId> nodes) override {
     for (const auto node : nodes) {
@@ -50,7 +51,8 @@ class ThreadCrew final : public Crew {
   bool runs(NodeId node) const override { return machines_.count(node) != 0; }
 
   void connect(const std::vector<RankPlace>& ranks) override {
-    network_ = std::make_unique<HostLocal>(static_cast<int>(ranks.size()), turn());
+    network_ = std::make_unique<HostLocal>(static_cast<int>(ranks.size()), turn(),
+                                           options_.waiting);
     connected_.clear();
     places_ = ranks;
     for (std::size_t i = 0; i < ranks.size(); ++i) {
@@ -76,7 +78,10 @@ class ThreadCrew final : public Crew {
     }
     if (attack) light(*attack, order.kind);
     const double begin = wall_seconds();
-    run_all([&](std::size_t i) { reply.ranks[i] = connected_[i]->worker->obey(order); });
+    threads_.run(
+        connected_.size(),
+        [&](std::size_t i) { reply.ranks[i] = connected_[i]->worker->obey(order); },
+        [this] { network_->abort("a rank failed"); });
     reply.seconds = wall_seconds() - begin;
     for (const auto& rank : reply.ranks) reply.lost = reply.lost || rank.lost;
     if (!connected_.empty() && !reply.lost) {
@@ -120,26 +125,6 @@ class ThreadCrew final : public Crew {
     }
   }
 
-  void run_all(const std::function<void(std::size_t)>& work) {
-    std::mutex mutex;
-    std::exception_ptr failure;
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t i = 0; i < connected_.size(); ++i) {
-        threads.emplace_back([&, i] {
-          try {
-            work(i);
-          } catch (...) {
-            const std::lock_guard lock(mutex);
-            if (!failure) failure = std::current_exception();
-            network_->abort("a rank failed");
-          }
-        });
-      }
-    }
-    if (failure) std::rethrow_exception(failure);
-  }
-
   TrainingSetup setup_;
   ThreadCrewOptions options_;
   Turn turn_;
@@ -148,6 +133,7 @@ class ThreadCrew final : public Crew {
   std::vector<Rank*> connected_;
   std::vector<RankPlace> places_;
   std::map<Order::Kind, int> exchanges_of_;  // of one that ended
+  RankThreads threads_;
 };
 
 }  // namespace

@@ -148,6 +148,7 @@ void Worker::step(const Order& order, Reply& reply) {
     reply.loss += stack_->forward_backward(
         *state_, {.seed = setup_.seed, .first_sample = first, .samples = own}, *router, *fabric_,
         log_);
+    if (!order.tells_outputs) continue;
     std::vector<float> output;
     log_.aside([&] { output = stack_->output(); });
     log_.on_host([&] { reply.output_digest += output_digest(output, first, own); });

@@ -1,7 +1,7 @@
 #include "gpu/fabric/host_local.h"
 
 #include <algorithm>
-#include <condition_variable>
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <list>
@@ -27,9 +27,10 @@ struct PostedSend {
 struct HostLocalState {
   int ranks = 0;
   Turn* turn = nullptr;
+  Waiting how = Waiting::asleep;  // ranks wait
 
+  std::atomic<int> changes{0};
   std::mutex mutex;  // guards all below
-  std::condition_variable changed;
   std::vector<std::deque<PostedSend*>> mailboxes;  // [from · ranks + to]
   int waiting = 0;                                 // ranks in the barrier
   std::int64_t barriers = 0;                       // passed
@@ -44,6 +45,19 @@ struct HostLocalState {
   }
   void require_alive() const {
     if (aborted) throw PeerLost(why);
+  }
+  void changed() {
+    changes.fetch_add(1);
+    changes.notify_all();
+  }
+  template <class Holds>
+  void wait(std::unique_lock<std::mutex>& lock, const Holds& holds) {
+    while (!holds()) {
+      const int seen = changes.load();
+      lock.unlock();
+      wait_for_change(changes, seen, how);
+      lock.lock();
+    }
   }
 };
 
@@ -65,9 +79,9 @@ class HostLocalFabric final : public Fabric {
       posted.push_back({.data = send.data, .bytes = send.bytes});
       state_->mailbox(rank_, send.to).push_back(&posted.back());
     }
-    state_->changed.notify_all();
+    state_->changed();
     const auto in = receive_all(lock, receives);
-    state_->changed.wait(lock, [&] {
+    state_->wait(lock, [&] {
       return std::all_of(posted.begin(), posted.end(), [&](const PostedSend& send) {
         return send.done || (state_->aborted && !send.taken);
       });
@@ -92,10 +106,10 @@ class HostLocalFabric final : public Fabric {
     if (++state_->waiting == state_->ranks) {
       state_->waiting = 0;
       ++state_->barriers;
-      state_->changed.notify_all();
+      state_->changed();
       return;
     }
-    state_->changed.wait(lock, [&] { return state_->aborted || state_->barriers > passed; });
+    state_->wait(lock, [&] { return state_->aborted || state_->barriers > passed; });
     if (state_->barriers == passed) throw PeerLost(state_->why);
   }
 
@@ -107,7 +121,7 @@ class HostLocalFabric final : public Fabric {
     if (receives.empty()) return 0.0;
     std::vector<std::size_t> of_rank(static_cast<std::size_t>(state_->ranks));
     for (const auto& receive : receives) ++of_rank[static_cast<std::size_t>(receive.from)];
-    state_->changed.wait(lock, [&] {
+    state_->wait(lock, [&] {
       return state_->aborted || std::all_of(receives.begin(), receives.end(), [&](const auto& r) {
                return state_->mailbox(r.from, rank_).size() >=
                       of_rank[static_cast<std::size_t>(r.from)];
@@ -129,7 +143,7 @@ class HostLocalFabric final : public Fabric {
     const double seconds = copy_all(messages, receives);
     lock.lock();
     for (auto* message : messages) message->done = true;
-    state_->changed.notify_all();
+    state_->changed();
     return seconds;
   }
 
@@ -165,10 +179,12 @@ class HostLocalFabric final : public Fabric {
 
 }  // namespace
 
-HostLocal::HostLocal(int ranks, Turn* turn) : state_(std::make_shared<HostLocalState>()) {
+HostLocal::HostLocal(int ranks, Turn* turn, Waiting waiting)
+    : state_(std::make_shared<HostLocalState>()) {
   BETHANY_CHECK(ranks > 0, "{} ranks", ranks);
   state_->ranks = ranks;
   state_->turn = turn;
+  state_->how = waiting;
   state_->mailboxes.resize(static_cast<std::size_t>(ranks) * static_cast<std::size_t>(ranks));
 }
 
@@ -182,7 +198,7 @@ void HostLocal::abort(const std::string& why) {
   if (state_->aborted) return;
   state_->aborted = true;
   state_->why = why;
-  state_->changed.notify_all();
+  state_->changed();
 }
 
 }  // namespace bethany

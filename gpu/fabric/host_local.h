@@ -19,7 +19,7 @@ using CopyBytes = std::function<void(void* to, const void* from, std::size_t byt
 class HostLocal {
  public:
   /// `turn`: held while copying, so that copies are timed alone; null: they run beside each other.
-  explicit HostLocal(int ranks, Turn* turn = nullptr);
+  explicit HostLocal(int ranks, Turn* turn = nullptr, Waiting waiting = Waiting::asleep);
 
   /// The fabric of a rank; one each. `copy`: how it receives, called by the thread that calls
   /// exchange(); empty: within the memory of the host. It may outlive this object. exchange()

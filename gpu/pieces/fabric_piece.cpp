@@ -1,12 +1,11 @@
 #include <algorithm>
-#include <exception>
 #include <optional>
-#include <thread>
 
 #include "gpu/fabric/host_local.h"
 #include "gpu/fabric/reduce.h"
 #include "gpu/pieces/pieces.h"
 #include "gpu/protocol.h"
+#include "gpu/rank_threads.h"
 #include "sim/base/check.h"
 
 namespace bethany {
@@ -20,14 +19,18 @@ class FabricPiece final : public PreparedOperation {
   FabricPiece(PieceRanks& all, const Point& point)
       : all_(all),
         point_(point),
-        ranks_(point.operation == Operation::migrate ? 2 : point.experts) {
+        ranks_(point.operation == Operation::migrate ? 2 : point.experts),
+        turn_(all.waiting),
+        threads_(all.waiting) {
     constexpr std::size_t kRotated = 40'000'000;  // bytes together: more than caches hold
     stride_ = (z(point.size) + 2 * sizeof(float) + kAligned - 1) / kAligned * kAligned;
     copies_ = std::clamp<std::size_t>(kRotated / (2 * stride_ * z(ranks_)), 1, 1000);
+    const bool moves = point.operation == Operation::migrate;
     for (int rank = 0; rank < ranks_; ++rank) {
       for (auto* const buffers : {&out_, &in_}) {
-        buffers->emplace_back(all_.at(rank)).reserve(static_cast<std::int64_t>(stride_ * copies_));
-        all_.at(rank).clear(buffers->back().data(), stride_ * copies_);
+        const std::size_t bytes = moves && buffers == &in_ ? kAligned : stride_ * copies_;
+        buffers->emplace_back(all_.at(rank)).reserve(static_cast<std::int64_t>(bytes));
+        all_.at(rank).clear(buffers->back().data(), bytes);
       }
       all_.at(rank).synchronize();
       next_.push_back(0);
@@ -35,15 +38,13 @@ class FabricPiece final : public PreparedOperation {
   }
 
   Sample run(int repeats) override {
-    Turn turn;
-    Turn* const taken = all_.serialised ? &turn : nullptr;
-    HostLocal fabrics(ranks_, taken);
+    Turn* const taken = all_.serialised ? &turn_ : nullptr;
+    HostLocal fabrics(ranks_, taken, all_.waiting);
     std::vector<std::vector<double>> seconds(z(ranks_));
-    std::vector<std::exception_ptr> failures(z(ranks_));
-    {
-      std::vector<std::jthread> threads;
-      for (int rank = 0; rank < ranks_; ++rank) {
-        threads.emplace_back([&, rank] {
+    threads_.run(
+        z(ranks_),
+        [&](std::size_t number) {
+          const int rank = static_cast<int>(number);
           CopyBytes copy;
           if (all_.device_memory) {
             copy = [&compute = all_.at(rank)](void* to, const void* from, std::size_t bytes) {
@@ -54,19 +55,12 @@ class FabricPiece final : public PreparedOperation {
           try {
             for (int i = 0; i < repeats; ++i) {
               come(rank, taken);
-              once(rank, *fabric, taken, seconds[z(rank)]);
+              once(rank, *fabric, taken, seconds[number]);
             }
           } catch (const PeerLost&) {  // of the one that failed
-          } catch (...) {
-            failures[z(rank)] = std::current_exception();
-            fabrics.abort("a rank failed");
           }
-        });
-      }
-    }
-    for (const auto& failure : failures) {
-      if (failure != nullptr) std::rethrow_exception(failure);
-    }
+        },
+        [&] { fabrics.abort("a rank failed"); });
     double sum = 0;
     for (std::size_t phase = 0; phase < seconds.front().size(); ++phase) {
       double slowest = 0;
@@ -90,19 +84,22 @@ class FabricPiece final : public PreparedOperation {
     std::vector<Send> sends;
     std::vector<Receive> receives;
     std::byte* out = out_[z(rank)].data() + at;
-    std::byte* in = in_[z(rank)].data() + at;
     std::optional<DeviceArray<std::byte>> room;
     if (point_.operation == Operation::migrate) {
-      if (rank == 0) sends.push_back({.to = 1, .data = out, .bytes = z(point_.size)});
-      if (rank == 1) {
-        // Whoever gets state has just found room for it.
-        room.emplace(all_.at(rank));
-        receives.push_back(
-            {.from = 0, .data = room->reserve(point_.size), .bytes = z(point_.size)});
+      const std::int64_t messages = std::max(1, point_.experts);
+      const std::size_t bytes = z(point_.size / messages);
+      std::byte* in = nullptr;
+      if (rank == 1) {  // whoever gets state has just found room for it
+        in = room.emplace(all_.at(rank)).reserve(point_.size);
         all_.at(rank).synchronize();
+      }
+      for (std::int64_t i = 0; i < messages; ++i, out += bytes, in += rank == 1 ? bytes : 0) {
+        if (rank == 0) sends.push_back({.to = 1, .data = out, .bytes = bytes});
+        if (rank == 1) receives.push_back({.from = 0, .data = in, .bytes = bytes});
       }
       fabric.barrier();
     } else {
+      std::byte* in = in_[z(rank)].data() + at;
       const std::size_t bytes = z(point_.size / (ranks_ - 1));
       for (int peer = 0; peer < ranks_; ++peer) {
         if (peer == rank) continue;
@@ -148,6 +145,8 @@ class FabricPiece final : public PreparedOperation {
   std::size_t stride_ = 0;  // bytes of one copy of a rank's buffer
   std::size_t copies_ = 0;
   std::vector<std::size_t> next_;  // copy, by rank
+  Turn turn_;
+  RankThreads threads_;
 };
 
 }  // namespace

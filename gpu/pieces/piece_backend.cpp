@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <barrier>
-#include <exception>
-#include <thread>
 
 #include "gpu/phase.h"
 #include "gpu/protocol.h"
+#include "gpu/rank_threads.h"
 #include "sim/cost/slowest.h"
 
 namespace bethany {
@@ -56,34 +55,25 @@ class Piece {
 /// slowest of them is from it.
 class PhaseOfRanks final : public PreparedOperation {
  public:
-  PhaseOfRanks(std::vector<Piece> pieces, bool serialised)
-      : pieces_(std::move(pieces)), serialised_(serialised) {}
+  PhaseOfRanks(std::vector<Piece> pieces, bool serialised, Waiting waiting)
+      : pieces_(std::move(pieces)),
+        serialised_(serialised),
+        turn_(waiting),
+        threads_(waiting) {}
 
   Sample run(int repeats) override {
     std::vector<std::vector<Sample>> samples(pieces_.size());
     std::barrier together(static_cast<std::ptrdiff_t>(pieces_.size()));
-    Turn turn;
-    std::vector<std::exception_ptr> failures(pieces_.size());
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t rank = 0; rank < pieces_.size(); ++rank) {
-        threads.emplace_back([&, rank] {
-          try {
-            for (int i = 0; i < repeats; ++i) {
-              together.arrive_and_wait();
-              const auto guard = serialised_ ? std::unique_lock(turn) : std::unique_lock<Turn>();
-              samples[rank].push_back(pieces_[rank].once());
-            }
-          } catch (...) {  // a point that the device refuses costs only itself
-            failures[rank] = std::current_exception();
-            together.arrive_and_drop();
+    threads_.run(
+        pieces_.size(),
+        [&](std::size_t rank) {
+          for (int i = 0; i < repeats; ++i) {
+            together.arrive_and_wait();
+            const auto guard = serialised_ ? std::unique_lock(turn_) : std::unique_lock<Turn>();
+            samples[rank].push_back(pieces_[rank].once());
           }
-        });
-      }
-    }
-    for (const auto& failure : failures) {
-      if (failure != nullptr) std::rethrow_exception(failure);
-    }
+        },
+        [&] { together.arrive_and_drop(); });
     return summary(samples, repeats);
   }
 
@@ -109,6 +99,8 @@ class PhaseOfRanks final : public PreparedOperation {
 
   std::vector<Piece> pieces_;
   bool serialised_;
+  Turn turn_;
+  RankThreads threads_;
 };
 
 bool of_processes(Operation operation) {
@@ -144,7 +136,7 @@ std::unique_ptr<PreparedOperation> PieceBackend::prepare(const Point& point) {
     }
     ranks.at(rank).synchronize();
   }
-  return std::make_unique<PhaseOfRanks>(std::move(pieces), ranks.serialised);
+  return std::make_unique<PhaseOfRanks>(std::move(pieces), ranks.serialised, ranks.waiting);
 }
 
 std::vector<MemoryCheck> PieceBackend::memory() {

@@ -19,6 +19,7 @@ struct PieceRanks {
   PhaseClock clock = nullptr;  // of what a rank computes; null: the wall's
   bool device_memory = false;  // tensors lie where only the arithmetic reaches: it copies
   bool serialised = true;      // one computes or copies at a time
+  Waiting waiting = Waiting::asleep;
   StackShape trained;          // what validation trains: plans and crews are of this shape
   std::vector<std::unique_ptr<Compute>> made;
 

@@ -80,4 +80,37 @@ std::optional<LogInterval> conformal_interval(std::vector<double> log_errors) {
   return LogInterval{log_errors[k - 1], log_errors[log_errors.size() - k]};
 }
 
+std::optional<LogInterval> interval_of_runs(const std::vector<std::vector<double>>& log_errors) {
+  constexpr double kMost = 10;
+  const auto but = [&](std::size_t left_out) {
+    std::vector<double> pooled;
+    for (std::size_t run = 0; run < log_errors.size(); ++run) {
+      if (run == left_out) continue;
+      pooled.insert(pooled.end(), log_errors[run].begin(), log_errors[run].end());
+    }
+    std::sort(pooled.begin(), pooled.end());
+    return pooled;
+  };
+  std::vector<double> stretches;  // that would just hold the error
+  for (std::size_t run = 0; run < log_errors.size(); ++run) {
+    const auto others = but(run);
+    const auto interval = conformal_interval(others);
+    if (!interval) continue;
+    const double middle = quantile_sorted(others, 0.5);
+    for (const double error : log_errors[run]) {
+      const double reach = error > middle ? interval->high - middle : middle - interval->low;
+      const double off = std::abs(error - middle);
+      stretches.push_back(off < kMost * reach ? off / reach : kMost);
+    }
+  }
+  const auto all = but(log_errors.size());
+  auto interval = conformal_interval(all);
+  if (!interval || stretches.empty()) return interval;
+  std::sort(stretches.begin(), stretches.end());
+  const double stretch = std::max(1.0, quantile_sorted(stretches, 1 - kWanted));
+  const double middle = quantile_sorted(all, 0.5);
+  return LogInterval{middle + stretch * (interval->low - middle),
+                     middle + stretch * (interval->high - middle)};
+}
+
 }  // namespace bethany

@@ -10,7 +10,9 @@
 #include "sim/base/check.h"
 #include "sim/cost/analytic.h"
 #include "sim/cost/analytic_keys.h"
+#include "sim/cost/exchange_curves.h"
 #include "sim/cost/held_experts.h"
+#include "sim/cost/row_peers.h"
 #include "sim/cost/slowest.h"
 #include "sim/cost/step_table.h"
 
@@ -43,8 +45,6 @@ struct Pieces {
   const MeasuredCurve* expert_forward = nullptr;
   const MeasuredCurve* expert_backward = nullptr;
   const MeasuredCurve* adam = nullptr;
-  const MeasuredCurve* all_to_all = nullptr;
-  const MeasuredCurve* reduce = nullptr;
   const MeasuredCurve* migrate = nullptr;
   const MeasuredCurve* planning = nullptr;
   const MeasuredCurve* communicator = nullptr;
@@ -87,13 +87,11 @@ class Search {
     }
     p.adam = find("adam");
     if (p.adam != nullptr) replaces("optimizer.");
-    p.all_to_all = find("all_to_all");
-    if (p.all_to_all != nullptr) {
+    if (find("all_to_all") != nullptr) {
       replaces("all_to_all.");
       replaces("count_exchange.");
     }
-    p.reduce = find("reduce");
-    if (p.reduce != nullptr) replaces("all_reduce.");
+    if (find("reduce") != nullptr) replaces("all_reduce.");
     p.migrate = find("migrate");
     if (p.migrate != nullptr) replaces("migration.");
     p.planning = find("planning");
@@ -140,6 +138,8 @@ class CalibratedTimer final : public StepTimer {
  public:
   CalibratedTimer(ObjectReader& cost, const CostContext& context, ConstantChoice& choice)
       : curves_(std::move(choice.curves)),
+        all_to_all_(curves_, "all_to_all"),
+        reduce_(curves_, "reduce"),
         spread_(choice.spread),
         analytic_(make_analytic_timer(cost, context, choice.values)) {
     const MoeModel& model = context.model;
@@ -183,11 +183,11 @@ class CalibratedTimer final : public StepTimer {
     if (pieces_.migrate == nullptr || summary.busiest_port_bytes == 0) {
       return analytic_->transfer(summary);
     }
-    return round_to_duration(std::min(ask(pieces_.migrate, {.size = bytes}), to_seconds(kLongest)));
+    return in_pieces(pieces_.migrate, bytes);
   }
   Duration checkpoint_write(std::int64_t bytes, int nodes) const override {
     if (pieces_.checkpoint_write == nullptr) return analytic_->checkpoint_write(bytes, nodes);
-    return stored(pieces_.checkpoint_write, static_cast<double>(bytes) * fullest_share(nodes));
+    return in_pieces(pieces_.checkpoint_write, static_cast<double>(bytes) * fullest_share(nodes));
   }
   Duration detection() const override { return analytic_->detection(); }
   Duration planning(int nodes) const override {
@@ -211,7 +211,7 @@ class CalibratedTimer final : public StepTimer {
     if (pieces_.checkpoint_read == nullptr || query.busiest_node_bytes == 0) {
       return analytic_->load(query);
     }
-    return stored(pieces_.checkpoint_read, static_cast<double>(query.busiest_node_bytes));
+    return in_pieces(pieces_.checkpoint_read, static_cast<double>(query.busiest_node_bytes));
   }
   std::int64_t out_of_range_queries() const override { return outside_.count(); }
 
@@ -227,15 +227,20 @@ class CalibratedTimer final : public StepTimer {
     return curve.seconds(work, extent);
   }
 
+  double exchange(const ExchangeCurves& curves, Operation operation, double ranks,
+                  double bytes) const {
+    const Work work = operation_work(operation, {.experts = ranks, .size = bytes});
+    return curves.seconds(ranks, work, bytes, outside_);
+  }
   Duration of_nodes(const MeasuredCurve* curve, int nodes) const {
     return round_to_duration(
         std::min(ask(curve, {.experts = static_cast<double>(nodes)}), to_seconds(kLongest)));
   }
-  /// The bytes of a rank, in files of an expert each.
-  Duration stored(const MeasuredCurve* curve, double bytes) const {
-    const double files = std::ceil(bytes / expert_state_bytes_);
+  /// The bytes of a rank, in files or messages of an expert each.
+  Duration in_pieces(const MeasuredCurve* curve, double bytes) const {
+    const double pieces = std::ceil(bytes / expert_state_bytes_);
     return round_to_duration(
-        std::min(ask(curve, {.experts = files, .size = bytes}), to_seconds(kLongest)));
+        std::min(ask(curve, {.experts = pieces, .size = bytes}), to_seconds(kLongest)));
   }
   double fullest_share(int nodes) const;
   double dense_seconds(double tokens) const;
@@ -246,11 +251,13 @@ class CalibratedTimer final : public StepTimer {
   }
   double of_all_ranks(const StepQuery& query, double seconds) const;
   double layer_seconds(const StepQuery& query, std::size_t layer, LayerTimes& times) const;
-  double exchange_seconds(const LayerTraffic& layer, int ranks) const;
+  double exchange_seconds(const StepQuery& query, std::size_t layer) const;
   double expert_reduce_seconds(const PlacementPlan& plan) const;
   double optimizer_seconds(const StepQuery& query) const;
 
   std::vector<MeasuredCurve> curves_;
+  ExchangeCurves all_to_all_;
+  ExchangeCurves reduce_;
   double spread_ = 0;  // of equal ranks
   std::unique_ptr<StepTimer> analytic_;
   Pieces pieces_;
@@ -351,24 +358,31 @@ double CalibratedTimer::layer_seconds(const StepQuery& query, std::size_t layer,
          expected_slowest(times.reordering, spread_);
 }
 
-/// One all-to-all of a layer: rows inside and beyond a server leave through one port.
-double CalibratedTimer::exchange_seconds(const LayerTraffic& layer, int ranks) const {
+/// One all-to-all of a layer: rows inside and beyond a server leave through one port, in a message
+/// to each rank that may get some.
+double CalibratedTimer::exchange_seconds(const StepQuery& query, std::size_t index) const {
+  const LayerTraffic& layer = query.layers[index];
   std::int64_t most = 0;
   for (std::size_t rank = 0; rank < layer.computed.size(); ++rank) {
     most = std::max({most, layer.sent_inside[rank] + layer.sent_outside[rank],
                      layer.received_inside[rank] + layer.received_outside[rank]});
   }
-  return ask(pieces_.all_to_all, {.experts = static_cast<double>(ranks),
-                                  .size = static_cast<double>(most) * row_bytes_});
+  if (most == 0) return 0;
+  const int peers = layer.exchange_ranks > 0
+                        ? layer.exchange_ranks - 1
+                        : most_row_peers(*query.plan, query.plan->layers[index]);
+  return exchange(all_to_all_, Operation::all_to_all, std::max(peers, 1) + 1,
+                  static_cast<double>(most) * row_bytes_);
 }
 
-/// The gradients of all experts of a rank are reduced in one group of messages; of the rank that
-/// takes longest.
+/// The gradients of all experts of a rank are reduced in one group of messages, among its experts'
+/// other holders; of the rank that takes longest.
 double CalibratedTimer::expert_reduce_seconds(const PlacementPlan& plan) const {
   const double bytes = expert_parameters_ * gradient_bytes_;
   std::vector<int> holders(static_cast<std::size_t>(plan.experts));
   std::vector<Work> works(static_cast<std::size_t>(plan.ranks()));
   std::vector<double> extents(works.size());
+  std::vector<int> peers(works.size());  // at most: experts may share some
   for (const auto& layer : plan.layers) {
     std::fill(holders.begin(), holders.end(), 0);
     visit_experts(plan, layer, [&](std::size_t, std::size_t expert) { ++holders[expert]; });
@@ -379,12 +393,14 @@ double CalibratedTimer::expert_reduce_seconds(const PlacementPlan& plan) const {
       works[rank].count += one.count;
       works[rank].bytes += one.bytes;
       extents[rank] += bytes;
+      peers[rank] += holders[expert] - 1;
     });
   }
   double most = 0;
   for (std::size_t rank = 0; rank < works.size(); ++rank) {
     if (extents[rank] > 0) {
-      most = std::max(most, ask(*pieces_.reduce, works[rank], extents[rank]));
+      const double ranks = std::min(plan.ranks(), peers[rank] + 1);
+      most = std::max(most, reduce_.seconds(ranks, works[rank], extents[rank], outside_));
     }
   }
   return most;
@@ -430,25 +446,24 @@ CostBreakdown CalibratedTimer::step(const StepQuery& query) const {
       behind = layer_seconds(query, i, times);
       expert += behind + of_all_ranks(query, token_seconds(tokens));
     }
-    if (pieces_.all_to_all == nullptr || exchanges == 0) continue;
-    const double of_layer = kAllToAlls * exchange_seconds(query.layers[i], query.ranks);
+    if (!all_to_all_.measured() || exchanges == 0) continue;
+    const double of_layer = kAllToAlls * exchange_seconds(query, i);
     all_to_all += query.layers[i].overlapped ? std::max(0.0, of_layer - behind) : of_layer;
   }
   if (pieces_.expert()) replace("expert", batches * expert);
-  if (pieces_.all_to_all != nullptr && exchanges > 0) {
+  if (all_to_all_.measured() && exchanges > 0) {
     replace("all_to_all", exchanges * all_to_all);
     // Every rank tells each other one what it routes to every expert.
     const double counts = (query.ranks - 1) * experts_ * sizeof(std::int64_t);
     replace(
         "count_exchange",
         exchanges * static_cast<double>(query.layers.size()) *
-            ask(pieces_.all_to_all, {.experts = static_cast<double>(query.ranks), .size = counts}));
+            exchange(all_to_all_, Operation::all_to_all, query.ranks, counts));
   }
-  if (pieces_.reduce != nullptr) {
+  if (reduce_.measured()) {
     if (tensor_parallel_ == 1 && query.ranks > 1) {
-      replace("all_reduce_dense",
-              ask(pieces_.reduce, {.experts = static_cast<double>(query.ranks),
-                                   .size = dense_parameters_ * gradient_bytes_}));
+      replace("all_reduce_dense", exchange(reduce_, Operation::reduce, query.ranks,
+                                           dense_parameters_ * gradient_bytes_));
     }
     replace("all_reduce_expert", expert_reduce_seconds(*query.plan));
   }

@@ -156,6 +156,7 @@ double count_of(Operation operation, const OperationSize& s) {
       return s.experts - 1;
     case Operation::reduce:
       return 2 * (s.experts - 1) * std::max(s.rows, 1.0);
+    case Operation::migrate:
     case Operation::adam:
     case Operation::planning:
     case Operation::process_start:

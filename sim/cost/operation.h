@@ -37,7 +37,7 @@ enum class Operation {
   graph_launch,         // a graph of size empty kernels
   all_to_all,           // `experts` ranks, each sends and receives size bytes, equal to all others
   reduce,               // size bytes of `rows` gradients summed over `experts` ranks, by slices
-  migrate,              // size bytes from one rank to another
+  migrate,              // size bytes from one rank to another, in `experts` messages
   planning,             // a plan for `experts` nodes, and the binding to those that stay
   process_start,        // `experts` ranks from nothing to their first word
   communicator,         // the connections among `experts` ranks

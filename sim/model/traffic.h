@@ -16,6 +16,7 @@ struct LayerTraffic {
   bool padded = false;
   /// The layer's all-to-alls run beside its experts' computation: the longer of the two counts.
   bool overlapped = false;
+  int exchange_ranks = 0;  // among which rows move: those of an EP group; 0: all may
 };
 
 /// What moves when a plan changes: expert states and, to nodes without it, the dense state.

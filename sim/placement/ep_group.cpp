@@ -34,6 +34,7 @@ class EpGroup final : public Dispatch {
     }
     traffic.padded = pad_tokens_ || pad_compute_;
     traffic.overlapped = overlapped_;
+    traffic.exchange_ranks = size;
     for (int first = 0; first < shape.ranks(); first += size) {
       if (!pad_tokens_ || !pad_compute_) exchange(shape, plan, routed, first, size, traffic);
       pad(shape, routed, first, size, traffic);

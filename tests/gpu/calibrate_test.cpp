@@ -46,7 +46,7 @@ const Measurements& synthetic() {
     constexpr std::uint64_t kSeed = 11;
     const auto backend = make_backend("synthetic", kSeed);
     return measure(
-        *backend, "synthetic", measurement_points(*backend, false), {.passes = 1}, kSeed,
+        *backend, "synthetic", measurement_points(*backend, false), {.passes = 2}, kSeed,
         [] { return false; }, [](std::size_t, std::size_t) {});
   }();
   return measurements;

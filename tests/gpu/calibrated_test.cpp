@@ -202,8 +202,10 @@ TEST_CASE("from the truth's curves the calibrated step is the truth's sum, term 
     CHECK(std::abs(to_seconds(term.time) - expected.at(std::string(term.name))) < 1e-9);
   }
   CHECK(cost.timer->out_of_range_queries() == 0);
+  // In messages of an expert's state: 16,384 parameters of 12 bytes.
+  constexpr int kMessages = 6;
   CHECK(to_seconds(cost.timer->transfer({.busiest_port_bytes = 1'000'000})) ==
-        Approx(true_seconds(sized(Operation::migrate, 1'000'000))));
+        Approx(true_seconds(sized(Operation::migrate, 1'000'000, kMessages))));
   CHECK(cost.timer->transfer({}).count() == 0);
   for (const auto& key : cost.profile.assumed) {
     INFO(key);

@@ -63,6 +63,51 @@ TEST_CASE("a conformal interval is made of order statistics") {
   CHECK(more->high == 195);
 }
 
+TEST_CASE("intervals of runs that differ are stretched until they hold another run's errors") {
+  // Runs without anything of their own: as if all were one.
+  Rng rng = RngStreams(5, 0).stream("test/runs");
+  std::vector<std::vector<double>> alike(10);
+  std::vector<double> pooled;
+  for (auto& run : alike) {
+    for (int i = 0; i < 40; ++i) run.push_back(rng.normal());
+    pooled.insert(pooled.end(), run.begin(), run.end());
+  }
+  const auto plain = conformal_interval(pooled);
+  const auto same = interval_of_runs(alike);
+  REQUIRE(same);
+  CHECK(same->high - same->low >= plain->high - plain->low);
+  CHECK(same->high - same->low < 1.15 * (plain->high - plain->low));
+
+  // Runs that are each off by something: the share of a further run's errors that is held.
+  const auto held = [&rng](int pilots, bool of_runs) {
+    int inside = 0;
+    int all = 0;
+    for (int trial = 0; trial < 400; ++trial) {
+      std::vector<std::vector<double>> errors(static_cast<std::size_t>(pilots));
+      std::vector<double> together;
+      for (auto& run : errors) {
+        const double own = rng.normal();
+        for (int i = 0; i < 20; ++i) run.push_back(own + 0.5 * rng.normal());
+        together.insert(together.end(), run.begin(), run.end());
+      }
+      const auto interval = of_runs ? interval_of_runs(errors) : conformal_interval(together);
+      const double own = rng.normal();
+      for (int i = 0; i < 20; ++i, ++all) {
+        const double error = own + 0.5 * rng.normal();
+        inside += error >= interval->low && error <= interval->high ? 1 : 0;
+      }
+    }
+    return static_cast<double>(inside) / all;
+  };
+  CHECK(held(10, false) < 0.91);
+  CHECK(held(10, true) > 0.92);
+  CHECK(held(10, true) < 0.97);
+
+  // No stretch helps where all others are equal; too few promise nothing.
+  CHECK(interval_of_runs({std::vector<double>(50, 0.0), std::vector<double>(50, 1.0)})->high <= 10);
+  CHECK_FALSE(interval_of_runs({{1, 2}, {3}}));
+}
+
 TEST_CASE("conformal intervals cover 95 % of further errors, whatever their distribution") {
   auto rng = RngStreams(7, 0).stream("coverage");
   const auto draw = [&] { return std::exp(rng.normal()) - 0.3; };  // skewed

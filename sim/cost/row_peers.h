@@ -1,0 +1,13 @@
+#pragma once
+
+#include "sim/model/plan.h"
+
+namespace bethany {
+
+/// To how many other ranks one rank sends rows of a layer, or from how many it gets some, at most.
+/// Every rank routes alike and keeps the rows of the experts it has, so rows go where an expert is
+/// that the own rank lacks. Plans of more than 64 ranks are not looked through (cost: ranks² ·
+/// experts / 64): there the answer is all other ranks.
+int most_row_peers(const PlacementPlan& plan, const LayerPlan& layer);
+
+}  // namespace bethany
