@@ -248,7 +248,7 @@ class Points {
       sizes.push_back(bytes);
     }
     sizes.push_back(sweeps_.bytes_max / 2);
-    for (const int messages : {1, 8}) {
+    for (const int messages : {1, 16}) {
       for (const auto bytes : sizes) {
         sized(Operation::migrate, bytes);
         points_.back().experts = messages;

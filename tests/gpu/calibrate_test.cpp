@@ -188,6 +188,8 @@ TEST_CASE("the committed profiles follow from the committed measurements") {
        {Committed{"h100-80gb", "h100-80gb-gpt", "gpt-l", "cuda", "NVIDIA H100"},
         Committed{"h200", "h200-gpt", "gpt-l", "cuda", "NVIDIA H200"},
         Committed{"h100-80gb-training", "h100-80gb-training", "", "cuda-training", "NVIDIA H100"},
+        Committed{"h100-80gb-partition", "h100-80gb-partition", "", "cuda-partition",
+                  "NVIDIA H100"},
         Committed{"cpu-epyc", "cpu-epyc", "", "cpu", "EPYC"}}) {
     const auto raw = parse_raw(read_input((folder / (name + ".csv.gz")).string()), "raw");
     CHECK(raw.backend == backend);

@@ -27,11 +27,11 @@ TEST_CASE("exchanges: between measured rank counts time is linear, each with its
   REQUIRE(exchanges.measured());
   const RangeCounter outside;
   const auto seconds = [&](double ranks, double count, double bytes) {
-    return exchanges.seconds(ranks, {.count = count, .bytes = bytes}, bytes, outside);
+    return exchanges.seconds(ranks, {.count = count, .bytes = bytes}, bytes + 1, outside);
   };
   // Measured ones by their own curve alone.
-  CHECK(seconds(4, 3, 1e6) == Approx(50 + 2 * 3 + 1));
-  CHECK(seconds(10, 9, 1e6) == Approx(300 + 2 * 9));
+  CHECK(seconds(4, 3, 5e5) == Approx(50 + 2 * 3 + 0.5));
+  CHECK(seconds(10, 9, 5e5) == Approx(300 + 2 * 9));
   // Two messages a peer: 6 of 4 ranks are 10 of 6 and 18 of 10.
   CHECK(seconds(6, 10, 0) == Approx((2 * (50 + 2 * 6) + (300 + 2 * 18)) / 3.0));
   // Fewer than measured: the lowest, with the messages asked for.
