@@ -80,7 +80,7 @@ std::optional<LogInterval> conformal_interval(std::vector<double> log_errors) {
   return LogInterval{log_errors[k - 1], log_errors[log_errors.size() - k]};
 }
 
-std::optional<LogInterval> interval_of_runs(const std::vector<std::vector<double>>& log_errors) {
+std::optional<LogInterval> interval_of_cases(const std::vector<std::vector<double>>& log_errors) {
   constexpr double kMost = 10;
   const auto but = [&](std::size_t left_out) {
     std::vector<double> pooled;

@@ -56,10 +56,10 @@ struct LogInterval {
 /// Empty for fewer than 39 errors: they promise no 95 %.
 std::optional<LogInterval> conformal_interval(std::vector<double> log_errors);
 
-/// The same for an error of yet another run, where errors of one run resemble each other and so are
-/// not exchangeable with its: the interval of all errors together, stretched from their median so
-/// far (not below 1, at most 10 times) that equally stretched intervals of all runs but one hold
-/// 95 % of the errors of that one, over all runs.
-std::optional<LogInterval> interval_of_runs(const std::vector<std::vector<double>>& log_errors);
+/// The same for an error of yet another case, where errors of one case resemble each other and so
+/// are not exchangeable with its: the interval of all errors together, stretched from their median
+/// so far (not below 1, at most 10 times) that equally stretched intervals of all cases but one
+/// hold 95 % of the errors of that one, over all cases.
+std::optional<LogInterval> interval_of_cases(const std::vector<std::vector<double>>& log_errors);
 
 }  // namespace bethany

@@ -384,19 +384,21 @@ Pilot evaluate_pilot(std::span<const CaseRun> pilot, std::int64_t least, std::in
 }
 
 void add_intervals(std::span<const CaseRun> pilot, std::span<CaseRun> runs) {
-  std::map<std::string, std::vector<std::vector<double>>> errors;  // by kind and run
-  for (std::size_t run = 0; run < pilot.size(); ++run) {
-    for (const auto& each : pilot[run].observations) {
+  std::size_t cases = 0;
+  for (const auto& run : pilot) cases = std::max(cases, run.index + 1);
+  std::map<std::string, std::vector<std::vector<double>>> errors;  // by kind and case
+  for (const auto& run : pilot) {
+    for (const auto& each : run.observations) {
       if (each.in_domain && each.predicted > 0 && each.measured > 0) {
-        auto& of_runs = errors[each.kind];
-        of_runs.resize(pilot.size());
-        of_runs[run].push_back(std::log(each.measured / each.predicted));
+        auto& of_cases = errors[each.kind];
+        of_cases.resize(cases);
+        of_cases[run.index].push_back(std::log(each.measured / each.predicted));
       }
     }
   }
   std::map<std::string, LogInterval> intervals;
   for (const auto& [kind, logs] : errors) {
-    if (const auto interval = interval_of_runs(logs)) intervals[kind] = *interval;
+    if (const auto interval = interval_of_cases(logs)) intervals[kind] = *interval;
   }
   for (auto& run : runs) {
     for (auto& each : run.observations) {

@@ -53,11 +53,12 @@ class Measuring {
   /// Why machines failed in a case that is judged, which ended the measuring.
   const std::string& failure() const { return failure_; }
 
-  /// Runs all cases once, in the order drawn; fewer when it is over. `before` is told each. Where
-  /// machines fail nobody knows what they still do; `judged` cases that are done are kept then.
-  template <class Before>
+  /// Runs all cases once, in the order drawn; fewer when it is over. `before` is told each, `after`
+  /// is called when one is done. Where machines fail nobody knows what they still do; `judged`
+  /// cases that are done are kept then.
+  template <class Before, class After>
   std::vector<CaseRun> pass(const std::vector<Case>& cases, int number, bool judged,
-                            const Before& before) {
+                            const Before& before, const After& after) {
     std::vector<std::size_t> order(cases.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     auto rng =
@@ -67,18 +68,25 @@ class Measuring {
     for (const auto index : order) {
       if (over()) break;
       before(cases[index]);
-      try {
-        runs.push_back(perform_case(cases, index, number, world_, testbed_));
-      } catch (const MachineError& error) {
-        if (!judged) throw;
-        failure_ = error.what();
-        runs.emplace_back();
-        runs.back().index = index;
-        runs.back().pass = number;
-        runs.back().failure = failure_;
-      }
+      runs.push_back(one(cases, index, number, judged));
+      if (failure_.empty()) after();
     }
     return runs;
+  }
+
+  /// Runs one case. When its machines fail it throws, or answers that where others are `judged`.
+  CaseRun one(const std::vector<Case>& cases, std::size_t index, int number, bool judged) {
+    try {
+      return perform_case(cases, index, number, world_, testbed_);
+    } catch (const MachineError& error) {
+      if (!judged) throw;
+      failure_ = error.what();
+      CaseRun run;
+      run.index = index;
+      run.pass = number;
+      run.failure = failure_;
+      return run;
+    }
   }
 
  private:
@@ -125,19 +133,32 @@ Validated validate(
 
   Measuring measuring(options, stop, *testbed, world);
   std::int64_t made = 0;
-  auto total = static_cast<std::int64_t>(1 + pilot_list.size() + 2 * context.cases.size());
+  const auto judged = static_cast<std::size_t>(context.passes) * context.cases.size();
+  auto total = static_cast<std::int64_t>(1 + 2 * pilot_list.size() + judged);
   const auto tell = [&](const Case& next) { progress(made++, total, next.name()); };
   const auto least = world.steps;
   // Kept by nobody: libraries load their code, and the machine leaves its sleep.
   world.steps = kWarmUpSteps;
-  measuring.pass({pilot_list.front()}, 0, false, tell);
+  const auto nothing = [] {};
+  measuring.pass({pilot_list.front()}, 0, false, tell, nothing);
   world.steps = kPilotSteps;
-  const auto pilot_runs = measuring.pass(pilot_list, 0, false, tell);
+  auto pilot_runs = measuring.pass(pilot_list, 0, false, tell, nothing);
   const Pilot pilot = evaluate_pilot(pilot_runs, least, kMostSteps);
   world.steps = pilot.steps;
   Validated result;
+  // The pilot's cases come once more, spread over the judged ones: a machine's speed moves more in
+  // minutes than while a pilot lasts, and intervals must know of it.
+  std::size_t done = 0;
+  std::size_t again = 0;
+  const auto accompany = [&] {
+    ++done;
+    if (again * judged >= done * pilot_list.size() || measuring.over()) return;
+    tell(pilot_list[again]);
+    pilot_runs.push_back(measuring.one(pilot_list, again, 1, true));
+    ++again;
+  };
   for (int pass = 0; pass < context.passes; ++pass) {
-    auto runs = measuring.pass(context.cases, pass, true, tell);
+    auto runs = measuring.pass(context.cases, pass, true, tell, accompany);
     std::move(runs.begin(), runs.end(), std::back_inserter(result.runs));
   }
   // Reports do not depend on the order in which runs were made.

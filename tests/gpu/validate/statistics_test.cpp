@@ -73,7 +73,7 @@ TEST_CASE("intervals of runs that differ are stretched until they hold another r
     pooled.insert(pooled.end(), run.begin(), run.end());
   }
   const auto plain = conformal_interval(pooled);
-  const auto same = interval_of_runs(alike);
+  const auto same = interval_of_cases(alike);
   REQUIRE(same);
   CHECK(same->high - same->low >= plain->high - plain->low);
   CHECK(same->high - same->low < 1.15 * (plain->high - plain->low));
@@ -90,7 +90,7 @@ TEST_CASE("intervals of runs that differ are stretched until they hold another r
         for (int i = 0; i < 20; ++i) run.push_back(own + 0.5 * rng.normal());
         together.insert(together.end(), run.begin(), run.end());
       }
-      const auto interval = of_runs ? interval_of_runs(errors) : conformal_interval(together);
+      const auto interval = of_runs ? interval_of_cases(errors) : conformal_interval(together);
       const double own = rng.normal();
       for (int i = 0; i < 20; ++i, ++all) {
         const double error = own + 0.5 * rng.normal();
@@ -104,8 +104,9 @@ TEST_CASE("intervals of runs that differ are stretched until they hold another r
   CHECK(held(10, true) < 0.97);
 
   // No stretch helps where all others are equal; too few promise nothing.
-  CHECK(interval_of_runs({std::vector<double>(50, 0.0), std::vector<double>(50, 1.0)})->high <= 10);
-  CHECK_FALSE(interval_of_runs({{1, 2}, {3}}));
+  const auto far = interval_of_cases({std::vector<double>(50, 0.0), std::vector<double>(50, 1.0)});
+  CHECK(far->high <= 10);
+  CHECK_FALSE(interval_of_cases({{1, 2}, {3}}));
 }
 
 TEST_CASE("conformal intervals cover 95 % of further errors, whatever their distribution") {
