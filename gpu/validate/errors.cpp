@@ -84,23 +84,23 @@ std::optional<LogInterval> interval_of_cases(const std::vector<std::vector<doubl
   constexpr double kMost = 10;
   const auto but = [&](std::size_t left_out) {
     std::vector<double> pooled;
-    for (std::size_t run = 0; run < log_errors.size(); ++run) {
-      if (run == left_out) continue;
-      pooled.insert(pooled.end(), log_errors[run].begin(), log_errors[run].end());
+    for (std::size_t one = 0; one < log_errors.size(); ++one) {
+      if (one == left_out) continue;
+      pooled.insert(pooled.end(), log_errors[one].begin(), log_errors[one].end());
     }
     std::sort(pooled.begin(), pooled.end());
     return pooled;
   };
   std::vector<double> stretches;  // that would just hold the error
-  for (std::size_t run = 0; run < log_errors.size(); ++run) {
-    const auto others = but(run);
+  for (std::size_t one = 0; one < log_errors.size(); ++one) {
+    const auto others = but(one);
     const auto interval = conformal_interval(others);
     if (!interval) continue;
     const double middle = quantile_sorted(others, 0.5);
-    for (const double error : log_errors[run]) {
+    for (const double error : log_errors[one]) {
       const double reach = error > middle ? interval->high - middle : middle - interval->low;
       const double off = std::abs(error - middle);
-      stretches.push_back(off < kMost * reach ? off / reach : kMost);
+      stretches.push_back(off == 0 ? 0 : off < kMost * reach ? off / reach : kMost);
     }
   }
   const auto all = but(log_errors.size());

@@ -103,6 +103,10 @@ TEST_CASE("intervals of runs that differ are stretched until they hold another r
   CHECK(held(10, true) > 0.92);
   CHECK(held(10, true) < 0.97);
 
+  // An error in the middle is held, also where the interval ends there.
+  std::vector<double> tied(50, 0.0);
+  std::fill(tied.begin() + 45, tied.end(), 1.0);
+  CHECK(interval_of_cases({tied, tied})->high == 1);
   // No stretch helps where all others are equal; too few promise nothing.
   const auto far = interval_of_cases({std::vector<double>(50, 0.0), std::vector<double>(50, 1.0)});
   CHECK(far->high <= 10);
